@@ -1,0 +1,96 @@
+# ovs-sdfw: the service-defined firewall for Open vSwitch.
+#
+#   make deps     installs what is needed, builds libopenvswitch (Debian 12)
+#   make          builds build/bin/sdfw
+#   make demo     set-up, then a three-tier shop on real packets
+#   make check    set-up, then all tests
+#   make bench    measures compile, diff and push
+#   make install  DESTDIR= PREFIX=/usr/local
+#
+# Variables: OVS_FROM=system uses a packaged libopenvswitch (pkg-config),
+# SANITIZE=1 builds with address and undefined behaviour sanitizers into a
+# directory of its own, WERROR=1 makes warnings errors (CI), BUILD=dir.
+
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+VERSION = 0.1.0
+OVS_FROM ?= source
+PREFIX ?= /usr/local
+BUILD ?= build
+SBINDIR = $(PREFIX)/sbin
+DATADIR = $(PREFIX)/share/sdfw
+MANDIR = $(PREFIX)/share/man
+
+# What is compiled goes to $(OUT); libopenvswitch stays in $(BUILD).
+OUT = $(BUILD)$(if $(SANITIZE),/sanitize)
+
+CC ?= gcc
+CFLAGS ?= -O2 -g
+WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wno-unused-parameter \
+	-Wno-sign-compare $(if $(WERROR)$(CI),-Werror)
+SANITIZERS = $(if $(SANITIZE),-fsanitize=address,undefined \
+	-fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+
+ifeq ($(OVS_FROM),system)
+OVS_CFLAGS = $(shell pkg-config --cflags libopenvswitch)
+OVS_LIBS = $(shell pkg-config --libs --static libopenvswitch)
+else
+OVS = $(BUILD)/openvswitch
+OVS_CFLAGS = -isystem $(OVS)/include -isystem $(OVS)/lib -isystem $(OVS)
+OVS_LIBS = $(OVS)/lib/.libs/libopenvswitch.a -lssl -lcrypto -lcap-ng \
+	-latomic -lm -lunbound -lpthread
+endif
+XML_CFLAGS = $(shell xml2-config --cflags)
+XML_LIBS = $(shell xml2-config --libs)
+
+ALL_CFLAGS = -std=gnu11 $(WARNINGS) $(SANITIZERS) $(CFLAGS) \
+	-D_GNU_SOURCE -DSDFW_VERSION='"$(VERSION)"' \
+	-DSDFW_DATADIR='"$(DATADIR)"' -DSDFW_SOURCE_SCHEMAS='"$(CURDIR)/schemas"' \
+	-Igenerator $(OVS_CFLAGS) $(XML_CFLAGS)
+ALL_LDFLAGS = $(SANITIZERS) $(LDFLAGS)
+
+# The library is every file of generator/ but the command's own.
+command_sources = generator/sdfw.c $(wildcard generator/cmd-*.c)
+library_sources = $(filter-out $(command_sources),$(wildcard generator/*.c))
+unit_tests = $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,\
+	$(wildcard tests/unit/test-*.c))
+tool_sources = $(wildcard tests/bench/*.c tests/unit/*.c)
+
+objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
+library = $(OUT)/lib/libsdfw.a
+
+.PHONY: all deps demo check check-unit check-system bench install clean
+all: $(OUT)/bin/sdfw
+
+deps:
+	@integration/deps $(BUILD) $(OVS_FROM)
+
+$(OUT)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(library): $(call objects,$(library_sources))
+	@mkdir -p $(@D)
+	rm -f $@
+	ar rcs $@ $^
+
+$(OUT)/bin/sdfw: $(call objects,$(command_sources)) $(library)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(OVS_LIBS) $(XML_LIBS)
+
+$(OUT)/tests/unit/%: $(OUT)/obj/tests/unit/%.o $(library)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(OVS_LIBS) $(XML_LIBS)
+
+$(OUT)/tests/bench/%: $(OUT)/obj/tests/bench/%.o $(library)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(OVS_LIBS) $(XML_LIBS)
+
+-include $(patsubst %.o,%.d,$(call objects,$(command_sources) \
+	$(library_sources) $(tool_sources)))
+
+clean:
+	rm -rf $(BUILD)/obj $(BUILD)/bin $(BUILD)/lib $(BUILD)/tests \
+		$(BUILD)/sanitize

@@ -1,0 +1,26 @@
+/* Manifests to model.
+ *
+ * A topology is one file, or a directory whose *.xml files (at any depth) are
+ * merged.  Each file is parsed by libxml2 with entities, DTDs and the network
+ * off, validated against schemas/manifest.xsd and read into a
+ * 'struct topology'. */
+
+#ifndef SDFW_MANIFEST_H
+#define SDFW_MANIFEST_H 1
+
+#include "model.h"
+#include "report.h"
+
+/* Reads the topology at each of the 'n' 'paths' (files or directories) into
+ * one model.  Everything that is wrong goes to 'report', all of it in one
+ * run.  Returns NULL if there is any error.  Warnings do not hinder.  The
+ * caller frees the topology with topology_destroy(). */
+struct topology *manifest_read(const char *const paths[], size_t n,
+                               struct report *);
+
+/* Sets the directory in which the schemas are looked up; otherwise it is
+ * $SDFW_SCHEMAS if set, the installed one or, for a build that was not
+ * installed, the one of the source tree. */
+void manifest_set_schema_dir(const char *dir);
+
+#endif /* manifest.h */
