@@ -26,11 +26,14 @@ MANDIR = $(PREFIX)/share/man
 # What is compiled goes to $(OUT); libopenvswitch stays in $(BUILD).
 OUT = $(BUILD)$(if $(SANITIZE),/sanitize)
 
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC = gcc
+endif
+comma = ,
 CFLAGS ?= -O2 -g
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wno-unused-parameter \
 	-Wno-sign-compare $(if $(WERROR)$(CI),-Werror)
-SANITIZERS = $(if $(SANITIZE),-fsanitize=address,undefined \
+SANITIZERS = $(if $(SANITIZE),-fsanitize=address$(comma)undefined \
 	-fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 
 ifeq ($(OVS_FROM),system)
@@ -38,7 +41,9 @@ OVS_CFLAGS = $(shell pkg-config --cflags libopenvswitch)
 OVS_LIBS = $(shell pkg-config --libs --static libopenvswitch)
 else
 OVS = $(BUILD)/openvswitch
-OVS_CFLAGS = -isystem $(OVS)/include -isystem $(OVS)/lib -isystem $(OVS)
+# Private headers (OVSDB, hashes) want the configuration they were built with.
+OVS_CFLAGS = -include $(OVS)/config.h -isystem $(OVS)/include \
+	-isystem $(OVS)/lib -isystem $(OVS)
 OVS_LIBS = $(OVS)/lib/.libs/libopenvswitch.a -lssl -lcrypto -lcap-ng \
 	-latomic -lm -lunbound -lpthread
 endif

@@ -91,6 +91,7 @@ struct workload {
     size_t n_macs;
     struct in6_addr *addresses; /* IPv4 as IPv4-mapped. */
     size_t n_addresses;
+    size_t index;               /* Among all workloads: see ports_create(). */
     struct location where;
 };
 

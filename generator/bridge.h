@@ -1,0 +1,48 @@
+/* A bridge's OpenFlow connection: read back, and change in one bundle.
+ *
+ * Calls block until they are done or until the connection's deadline.  Each
+ * thread may use connections of its own. */
+
+#ifndef SDFW_BRIDGE_H
+#define SDFW_BRIDGE_H 1
+
+#include <stdint.h>
+
+#include <openvswitch/compiler.h>
+
+#include "flows.h"
+#include "ports.h"
+
+struct bridge;
+
+/* Connects to 'target': the name of a bridge of this host, or a
+ * unix:, tcp: or ssl: connection method (ovs-ofctl(8)).  'deadline_ms' is in
+ * the time of time_msec().  On success sets '*bridgep', which the caller
+ * closes with bridge_close(), and returns NULL; otherwise an error that the
+ * caller must free. */
+char *bridge_open(const char *target, long long int deadline_ms,
+                  struct bridge **bridgep) OVS_WARN_UNUSED_RESULT;
+void bridge_close(struct bridge *);
+
+/* "br0" or the connection method, as given. */
+const char *bridge_target(const struct bridge *);
+uint64_t bridge_datapath_id(const struct bridge *);
+
+/* Adds all flows with our cookie prefix to 'installed'. */
+char *bridge_dump_flows(struct bridge *, struct flow_set *installed)
+    OVS_WARN_UNUSED_RESULT;
+
+/* Applies 'changes' in one atomic bundle.  On error the bridge is as it was,
+ * and the message names the flow. */
+char *bridge_apply(struct bridge *, const struct flow_set *changes)
+    OVS_WARN_UNUSED_RESULT;
+
+/* Sets OFPPC_NO_FLOOD as 'wanted', by port number, says, so that what others
+ * flood does not reach a workload.  '*n_changed' counts ports that were not
+ * so. */
+enum { FLOOD_YES, FLOOD_NO, FLOOD_KEEP };
+char *bridge_set_no_flood(struct bridge *, const uint8_t wanted[PORT_MAX],
+                          size_t *n_changed)
+    OVS_WARN_UNUSED_RESULT;
+
+#endif /* bridge.h */

@@ -1,0 +1,86 @@
+/* sdfw push: makes bridges as the topology says. */
+
+#include "command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "push.h"
+
+static void
+print_result(const struct push_result *result)
+{
+    if (result->changes.n || result->n_flood_changed) {
+        printf("%s: %zu flows added, %zu changed, %zu removed, %zu as they "
+               "were; %zu workload%s here (%lld ms)\n", result->target,
+               result->counts.added, result->counts.changed,
+               result->counts.removed, result->counts.unchanged,
+               result->n_local, result->n_local == 1 ? "" : "s",
+               result->elapsed_ms);
+    } else {
+        printf("%s: nothing to change, nothing sent; %zu workload%s here "
+               "(%lld ms)\n", result->target, result->n_local,
+               result->n_local == 1 ? "" : "s", result->elapsed_ms);
+    }
+}
+
+static int
+run(const struct options *options)
+{
+    if (!options->n_bridges) {
+        fputs("sdfw: push wants at least one --bridge\n", stderr);
+        return EXIT_USAGE;
+    }
+    struct topology *topology = command_read_topology(
+        options, options->arguments, options->n_arguments);
+    if (!topology) {
+        return EXIT_MANIFEST;
+    }
+
+    struct push_options push_options = {
+        .db = options->db,
+        .ports_file = options->ports_file,
+        .timeout_ms = options->timeout_s * 1000,
+        .adopt_seconds = options->adopt_s,
+        .table_base = options->table_base,
+    };
+    struct push_result *results = push_bridges(
+        topology, options->bridges, options->n_bridges, &push_options);
+    int status = EXIT_OK;
+    for (size_t i = 0; i < options->n_bridges; i++) {
+        const struct push_result *result = &results[i];
+        if (result->error) {
+            fprintf(stderr, "sdfw: %s\n", result->error);
+            status = EXIT_BRIDGE;
+            continue;
+        }
+        if (result->warning) {
+            fprintf(stderr, "sdfw: warning: %s\n", result->warning);
+        }
+        if (!result->n_local) {
+            fprintf(stderr, "sdfw: warning: %s: none of the workloads is "
+                    "here; compare their bindings with \"ovs-vsctl list "
+                    "Interface\"\n", result->target);
+        }
+        if (!options->quiet) {
+            print_result(result);
+        }
+    }
+    push_results_destroy(results, options->n_bridges);
+    topology_destroy(topology);
+    return status;
+}
+
+const struct command push_command = {
+    .name = "push",
+    .arguments = "TOPOLOGY...",
+    .summary = "makes bridges as the topology says",
+    .options = "bridge db ports timeout adopt table-base private-key "
+               "certificate ca-cert",
+    .min_arguments = 1, .max_arguments = SIZE_MAX,
+    .help = "What differs is sent to each bridge in one atomic bundle; flows "
+            "of others are not\ntouched.  If a bridge refuses, it is as "
+            "before.\n"
+            "Exit status: 0 done, 1 the topology is wrong, 3 a bridge failed.",
+    .run = run,
+};

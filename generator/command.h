@@ -1,0 +1,61 @@
+/* What the subcommands of sdfw share: options, topologies, exit statuses. */
+
+#ifndef SDFW_COMMAND_H
+#define SDFW_COMMAND_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model.h"
+
+/* Exit statuses, as in sdfw(8). */
+enum {
+    EXIT_OK = 0,
+    EXIT_MANIFEST = 1,          /* The topology is wrong. */
+    EXIT_CHANGES = 2,           /* plan, diff: there are changes. */
+    EXIT_BRIDGE = 3,            /* A bridge or OVSDB failed or refused. */
+    EXIT_DENIED = 4,            /* trace: denied; test: not as expected. */
+    EXIT_USAGE = 64,            /* As in sysexits.h. */
+};
+
+/* The options that several subcommands know; each takes those it lists. */
+struct options {
+    const char *command;
+    const char **bridges;       /* --bridge, repeatable. */
+    size_t n_bridges;
+    const char *db;             /* --db */
+    const char *ports_file;     /* --ports */
+    const char *format;         /* --format */
+    int timeout_s;              /* --timeout */
+    int adopt_s;                /* --adopt */
+    uint8_t table_base;         /* --table-base */
+    int64_t now;                /* --at, seconds since the epoch. */
+    bool quiet;                 /* --quiet */
+    bool flows;                 /* --flows */
+    const char *segment;        /* --segment */
+    const char **arguments;
+    size_t n_arguments;
+};
+
+struct command {
+    const char *name;
+    const char *arguments;      /* For usage: "TOPOLOGY...". */
+    const char *summary;        /* One line. */
+    const char *options;        /* Names of the options it takes, separated
+                                 * by spaces. */
+    size_t min_arguments, max_arguments;
+    const char *help;           /* Paragraphs below the options. */
+    int (*run)(const struct options *);
+};
+
+extern const struct command check_command, compile_command, plan_command,
+    push_command, show_command, diff_command, trace_command, test_command,
+    explain_command;
+
+/* Reads and checks the topology at 'paths'; prints what is wrong, and
+ * warnings unless --quiet, to stderr.  Returns NULL if there is an error. */
+struct topology *command_read_topology(const struct options *,
+                                       const char *const paths[], size_t n);
+
+#endif /* command.h */

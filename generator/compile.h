@@ -1,0 +1,33 @@
+/* Policy to flows.
+ *
+ * Pure and deterministic: the same topology, ports and options give the same
+ * flows, byte by byte, on every host.
+ *
+ * For W addresses of workloads, M MACs, P prefixes and L openings of links
+ * there are about W + M + 2P + 2L flows: see docs/pipeline.md for the
+ * bound. */
+
+#ifndef SDFW_COMPILE_H
+#define SDFW_COMPILE_H 1
+
+#include <time.h>
+
+#include "flows.h"
+#include "model.h"
+#include "ports.h"
+
+struct compile_options {
+    uint8_t table_base;         /* DEFAULT_TABLE_BASE. */
+    time_t now;                 /* Which links are within their validity. */
+    uint16_t adopt_seconds;     /* For the first push: how long running
+                                 * connections are admitted; 0: not. */
+};
+
+/* Adds the flows of 'topology', which must be free of errors (check.h), for
+ * the bridge whose ports are 'ports' to 'flows', which the caller has
+ * initialized with 'options->table_base'. */
+void compile(const struct topology *topology, const struct ports *ports,
+             const struct compile_options *options, struct flow_set *flows);
+
+
+#endif /* compile.h */

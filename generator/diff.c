@@ -1,0 +1,134 @@
+/* Installed flows against wanted ones: see diff.h.
+ *
+ * One open-addressing table of indexes over the installed flows; both sets are
+ * walked once, and bytes are compared only where hashes agree. */
+
+#include "diff.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <openflow/openflow.h>
+
+#include "util.h"
+
+struct index {
+    uint32_t *slots;            /* Index + 1 into the set; 0: empty. */
+    uint32_t *hashes;           /* By index in the set. */
+    size_t mask;
+};
+
+static void
+index_build(struct index *index, const struct flow_set *set)
+{
+    size_t size = 16;
+    while (size < set->n * 2) {
+        size *= 2;
+    }
+    index->mask = size - 1;
+    index->slots = xcalloc(size, sizeof *index->slots);
+    index->hashes = xmalloc((set->n + 1) * sizeof *index->hashes);
+    for (size_t i = 0; i < set->n; i++) {
+        uint32_t hash = flow_record_key_hash(set, &set->flows[i]);
+        index->hashes[i] = hash;
+        size_t slot = hash & index->mask;
+        while (index->slots[slot]) {
+            slot = (slot + 1) & index->mask;
+        }
+        index->slots[slot] = i + 1;
+    }
+}
+
+static size_t
+index_find(const struct index *index, const struct flow_set *set,
+           const struct flow_set *other, const struct flow_record *flow)
+{
+    uint32_t hash = flow_record_key_hash(other, flow);
+    for (size_t slot = hash & index->mask; index->slots[slot];
+         slot = (slot + 1) & index->mask) {
+        size_t i = index->slots[slot] - 1;
+        if (index->hashes[i] == hash
+            && flow_record_same_key(set, &set->flows[i], other, flow)) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+static void
+index_destroy(struct index *index)
+{
+    free(index->slots);
+    free(index->hashes);
+}
+
+size_t *
+diff_match(const struct flow_set *installed, const struct flow_set *wanted)
+{
+    struct index index;
+    index_build(&index, installed);
+    size_t *matches = xmalloc((wanted->n + 1) * sizeof *matches);
+    for (size_t i = 0; i < wanted->n; i++) {
+        matches[i] = index_find(&index, installed, wanted,
+                                &wanted->flows[i]);
+    }
+    index_destroy(&index);
+    return matches;
+}
+
+static void
+add_change(struct flow_set *changes, const struct flow_set *set,
+           const struct flow_record *flow, uint8_t command)
+{
+    struct flow_record *change = flow_set_add_encoded(
+        changes, flow->table, flow->priority, flow->cookie,
+        flow_record_match(set, flow), flow->match_len,
+        flow_record_actions(set, flow), flow->actions_len);
+    change->hard_timeout = flow->hard_timeout;
+    change->origin = flow->origin;
+    change->command = command;
+}
+
+static bool
+is_adoption(const struct flow_record *flow)
+{
+    return (flow->cookie >> COOKIE_KIND_SHIFT & 0xff) == ORIGIN_ADOPT;
+}
+
+struct diff_counts
+diff_flows(const struct flow_set *installed, const struct flow_set *wanted,
+           struct flow_set *changes)
+{
+    struct diff_counts counts = { .added = 0 };
+    size_t *matches = diff_match(installed, wanted);
+    bool *keep = xcalloc(installed->n + 1, sizeof *keep);
+
+    for (size_t i = 0; i < wanted->n; i++) {
+        const struct flow_record *flow = &wanted->flows[i];
+        if (matches[i] == SIZE_MAX) {
+            add_change(changes, wanted, flow, OFPFC_ADD);
+            counts.added++;
+            continue;
+        }
+        const struct flow_record *old = &installed->flows[matches[i]];
+        keep[matches[i]] = true;
+        if (old->cookie != flow->cookie
+            || !flow_record_same_actions(installed, old, wanted, flow)) {
+            add_change(changes, wanted, flow, old->cookie == flow->cookie
+                       ? OFPFC_MODIFY_STRICT : OFPFC_ADD);
+            counts.changed++;
+        } else {
+            counts.unchanged++;
+        }
+    }
+    for (size_t i = 0; i < installed->n; i++) {
+        if (!keep[i] && !is_adoption(&installed->flows[i])) {
+            add_change(changes, installed, &installed->flows[i],
+                       OFPFC_DELETE_STRICT);
+            counts.removed++;
+        }
+    }
+    free(keep);
+    free(matches);
+    return counts;
+}

@@ -1,0 +1,186 @@
+/* Pushing a policy to bridges: see push.h. */
+
+#include "push.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <openvswitch/thread.h>
+
+#include "bridge.h"
+#include "compile.h"
+#include "ovsdb.h"
+#include "ovs-thread.h"
+#include "timeval.h"
+#include "util.h"
+
+struct job {
+    const struct topology *topology;
+    const struct push_options *options;
+    struct push_result *result;
+    time_t now;
+    pthread_t thread;
+};
+
+static char *
+find_ports(const struct job *job, const struct bridge *bridge,
+           struct ovsdb *db)
+{
+    struct ports *ports = job->result->ports;
+    return job->options->ports_file
+           ? ports_read_file(ports, job->options->ports_file)
+           : ovsdb_resolve_ports(db, bridge_datapath_id(bridge), ports);
+}
+
+static void
+compile_for(const struct job *job)
+{
+    struct push_result *result = job->result;
+    struct compile_options options = {
+        .table_base = job->options->table_base,
+        .now = job->now,
+        .adopt_seconds = result->first ? job->options->adopt_seconds : 0,
+    };
+    compile(job->topology, result->ports, &options, &result->wanted);
+    result->counts = diff_flows(&result->installed, &result->wanted,
+                                &result->changes);
+}
+
+/* The ports of workloads must not get what others flood; ports that were a
+ * workload's, and no longer are, shall get it again. */
+static char *
+set_flood(const struct job *job, struct bridge *bridge)
+{
+    struct push_result *result = job->result;
+    bool *before = xcalloc(UINT16_MAX + 1, sizeof *before);
+    uint8_t *wanted = xmalloc(PORT_MAX);
+
+    for (size_t i = 0; i < result->installed.n; i++) {
+        const struct flow_record *flow = &result->installed.flows[i];
+        if (flow->table == job->options->table_base + TABLE_FLOOD) {
+            flow_record_outputs(&result->installed, flow, before);
+        }
+    }
+    for (size_t i = 0; i < PORT_MAX; i++) {
+        wanted[i] = before[i] ? FLOOD_YES : FLOOD_KEEP;
+    }
+    for (size_t i = 0; i < result->ports->n_workloads; i++) {
+        if (result->ports->of_workload[i]) {
+            wanted[result->ports->of_workload[i]] = FLOOD_NO;
+        }
+    }
+    char *error = bridge_set_no_flood(bridge, wanted,
+                                      &result->n_flood_changed);
+    free(before);
+    free(wanted);
+    return error;
+}
+
+static char *
+handle_bridge(const struct job *job, struct bridge *bridge, struct ovsdb *db)
+{
+    struct push_result *result = job->result;
+    char *error = NULL;
+
+    if (db && !job->options->read_only) {
+        error = ovsdb_lock(db, bridge_datapath_id(bridge));
+    }
+    if (!error) {
+        error = find_ports(job, bridge, db);
+    }
+    for (size_t i = 0; !error && i < result->ports->n_workloads; i++) {
+        result->n_local += result->ports->of_workload[i] != 0;
+    }
+    if (!error) {
+        error = bridge_dump_flows(bridge, &result->installed);
+    }
+    if (error) {
+        return error;
+    }
+
+    result->first = !result->installed.n;
+    compile_for(job);
+    if (job->options->read_only) {
+        return NULL;
+    }
+    if (result->changes.n) {
+        error = bridge_apply(bridge, &result->changes);
+    }
+    if (!error) {
+        char *warning = set_flood(job, bridge);
+        if (warning) {
+            result->warning = xasprintf(
+                "%s; frames to unknown addresses that other ports flood may "
+                "be seen by workloads", warning);
+            free(warning);
+        }
+    }
+    return error;
+}
+
+static void *
+run_job(void *job_)
+{
+    struct job *job = job_;
+    struct push_result *result = job->result;
+    long long int start = time_msec();
+    long long int deadline = start + job->options->timeout_ms;
+    struct bridge *bridge = NULL;
+    struct ovsdb *db = NULL;
+
+    result->error = bridge_open(result->target, deadline, &bridge);
+    if (!result->error && !job->options->ports_file) {
+        result->error = ovsdb_open(job->options->db, deadline, &db);
+    }
+    if (!result->error) {
+        result->error = handle_bridge(job, bridge, db);
+    }
+    ovsdb_close(db);
+    bridge_close(bridge);
+    result->elapsed_ms = time_msec() - start;
+    return NULL;
+}
+
+struct push_result *
+push_bridges(struct topology *topology, const char *const targets[], size_t n,
+             const struct push_options *options)
+{
+    struct push_result *results = xcalloc(n, sizeof *results);
+    struct job *jobs = xcalloc(n, sizeof *jobs);
+    time_t now = time(NULL);
+
+    for (size_t i = 0; i < n; i++) {
+        results[i].target = targets[i];
+        results[i].ports = ports_create(topology);
+        flow_set_init(&results[i].installed, options->table_base);
+        flow_set_init(&results[i].wanted, options->table_base);
+        flow_set_init(&results[i].changes, options->table_base);
+    }
+    for (size_t i = 0; i < n; i++) {
+        jobs[i] = (struct job) {
+            .topology = topology, .options = options, .result = &results[i],
+            .now = now,
+        };
+        jobs[i].thread = ovs_thread_create("push", run_job, &jobs[i]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        xpthread_join(jobs[i].thread, NULL);
+    }
+    free(jobs);
+    return results;
+}
+
+void
+push_results_destroy(struct push_result *results, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(results[i].error);
+        free(results[i].warning);
+        ports_destroy(results[i].ports);
+        flow_set_destroy(&results[i].installed);
+        flow_set_destroy(&results[i].wanted);
+        flow_set_destroy(&results[i].changes);
+    }
+    free(results);
+}

@@ -1,0 +1,48 @@
+/* Pushing a policy to bridges: read back, compile, compare, change.
+ *
+ * Every bridge is handled by a thread of its own, so a dead one holds up
+ * nobody. */
+
+#ifndef SDFW_PUSH_H
+#define SDFW_PUSH_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "diff.h"
+#include "flows.h"
+#include "model.h"
+#include "ports.h"
+
+struct push_options {
+    const char *db;             /* OVSDB remote, or NULL: this host's. */
+    const char *ports_file;     /* Ports from a file instead of OVSDB. */
+    int timeout_ms;             /* For each bridge, all in all. */
+    uint16_t adopt_seconds;     /* At the first push only. */
+    uint8_t table_base;
+    bool read_only;             /* Compare, but change nothing. */
+};
+
+/* What became of one bridge. */
+struct push_result {
+    const char *target;         /* As given. */
+    char *error;                /* NULL if all went well. */
+    char *warning;              /* May be NULL. */
+    bool first;                 /* There was nothing of ours before. */
+    struct diff_counts counts;
+    size_t n_local;             /* Workloads that are on this bridge. */
+    size_t n_flood_changed;     /* Ports whose flood setting changed. */
+    long long int elapsed_ms;
+    struct ports *ports;
+    struct flow_set installed;  /* Before. */
+    struct flow_set wanted;
+    struct flow_set changes;
+};
+
+/* Handles the 'n' bridges 'targets' at once.  Returns an array of 'n' results
+ * in their order, which the caller frees with push_results_destroy(). */
+struct push_result *push_bridges(struct topology *, const char *const targets[],
+                                 size_t n, const struct push_options *);
+void push_results_destroy(struct push_result *, size_t n);
+
+#endif /* push.h */

@@ -1,0 +1,309 @@
+/* sdfw: the command.  Arguments, help and dispatch; each subcommand is in its
+ * own cmd-*.c.  The table of options below is the only place where an option
+ * is described: --help is made from it. */
+
+#include <config.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <openvswitch/vlog.h>
+
+#include "check.h"
+#include "command.h"
+#include "fatal-signal.h"
+#include "manifest.h"
+#include "pipeline.h"
+#include "report.h"
+#include "stream-ssl.h"
+#include "stream.h"
+#include "util.h"
+
+static const struct command *const commands[] = {
+    &check_command, &compile_command, &plan_command, &push_command,
+    &show_command, &diff_command, &trace_command, &test_command,
+    &explain_command,
+};
+
+struct option_help {
+    const char *name;
+    const char *argument;       /* NULL: takes none. */
+    const char *text;
+};
+
+static const struct option_help option_table[] = {
+    { "bridge", "BRIDGE", "a bridge of this host, or unix:, tcp: or ssl: "
+      "(ovs-ofctl(8)); may be repeated" },
+    { "db", "REMOTE", "OVSDB of the bridge's host (default: "
+      "unix:RUNDIR/db.sock)" },
+    { "ports", "FILE", "\"APPLICATION/SERVICE/WORKLOAD PORT\" lines instead "
+      "of OVSDB" },
+    { "format", "FORMAT", "text (default) or json" },
+    { "timeout", "SECONDS", "give up on a bridge after so long (default: 30)"
+    },
+    { "adopt", "SECONDS", "at the first push, admit running connections for "
+      "so long (default: 300; 0: not)" },
+    { "table-base", "N", "first of our tables on the bridge (default: 100)" },
+    { "at", "TIME", "judge links as of TIME (RFC 3339) instead of now" },
+    { "segment", "NAME", "the segment of addresses (default: default)" },
+    { "flows", NULL, "show flows too" },
+    { "quiet", NULL, "no warnings, no summary" },
+    { "schemas", "DIR", "where the schemas are" },
+    { "private-key", "FILE", "for ssl: our private key" },
+    { "certificate", "FILE", "for ssl: our certificate" },
+    { "ca-cert", "FILE", "for ssl: the CA that signed the bridge's" },
+};
+
+/* Options that every command takes. */
+#define COMMON_OPTIONS "quiet at schemas"
+
+static bool
+list_has(const char *list, const char *word, size_t len)
+{
+    for (const char *p = list; *p; ) {
+        size_t n = strcspn(p, " ");
+        if (n == len && !memcmp(p, word, len)) {
+            return true;
+        }
+        p += n + (p[n] == ' ');
+    }
+    return false;
+}
+
+static bool
+takes(const struct command *command, const char *name, size_t len)
+{
+    return list_has(COMMON_OPTIONS, name, len)
+           || list_has(command->options, name, len);
+}
+
+static void
+print_help(const struct command *command)
+{
+    printf("usage: sdfw %s [OPTION]... %s\n%s\n\nOptions:\n", command->name,
+           command->arguments, command->summary);
+    for (size_t i = 0; i < ARRAY_SIZE(option_table); i++) {
+        const struct option_help *o = &option_table[i];
+        if (takes(command, o->name, strlen(o->name))) {
+            char *left = xasprintf("--%s%s%s", o->name, o->argument ? "=" : "",
+                                   o->argument ? o->argument : "");
+            printf("  %-22s %s\n", left, o->text);
+            free(left);
+        }
+    }
+    printf("  %-22s %s\n", "--help", "this text");
+    if (command->help) {
+        printf("\n%s\n", command->help);
+    }
+}
+
+static void
+print_usage(FILE *stream)
+{
+    fputs("usage: sdfw COMMAND [OPTION]... TOPOLOGY...\n"
+          "The service-defined firewall for Open vSwitch.\n\n"
+          "A TOPOLOGY is a manifest file or a directory of manifests.\n\n"
+          "Commands:\n", stream);
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        fprintf(stream, "  %-9s %s\n", commands[i]->name,
+                commands[i]->summary);
+    }
+    fputs("\n\"sdfw COMMAND --help\" tells more; so does sdfw(8).\n", stream);
+}
+
+static void OVS_PRINTF_FORMAT(2, 3) OVS_NO_RETURN
+usage_error(const char *command, const char *format, ...)
+{
+    va_list args;
+    fputs("sdfw: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\nTry \"sdfw %s%s--help\".\n", command,
+            command[0] ? " " : "");
+    exit(EXIT_USAGE);
+}
+
+static int
+parse_number(const struct options *options, const char *name,
+             const char *value, int min, int max)
+{
+    char *end;
+    errno = 0;
+    long int number = strtol(value, &end, 10);
+    if (!*value || *end || errno || number < min || number > max) {
+        usage_error(options->command, "--%s wants a number from %d to %d, "
+                    "not \"%s\"", name, min, max, value);
+    }
+    return number;
+}
+
+/* RFC 3339, as far as strptime() knows it: UTC or an offset. */
+static int64_t
+parse_time(const struct options *options, const char *value)
+{
+    struct tm tm = { .tm_sec = 0 };
+    const char *end = strptime(value, "%Y-%m-%dT%H:%M:%S%z", &tm);
+    if (!end || *end) {
+        usage_error(options->command, "--at wants a time like "
+                    "2026-01-31T08:00:00Z, not \"%s\"", value);
+    }
+    long int offset = tm.tm_gmtoff;
+    return timegm(&tm) - offset;
+}
+
+static void
+set_option(struct options *options, const char *name, const char *value)
+{
+    if (!strcmp(name, "bridge")) {
+        options->bridges = xrealloc(options->bridges,
+                                    (options->n_bridges + 1)
+                                    * sizeof *options->bridges);
+        options->bridges[options->n_bridges++] = value;
+    } else if (!strcmp(name, "db")) {
+        options->db = value;
+    } else if (!strcmp(name, "ports")) {
+        options->ports_file = value;
+    } else if (!strcmp(name, "format")) {
+        options->format = value;
+    } else if (!strcmp(name, "timeout")) {
+        options->timeout_s = parse_number(options, name, value, 1, 86400);
+    } else if (!strcmp(name, "adopt")) {
+        options->adopt_s = parse_number(options, name, value, 0, UINT16_MAX);
+    } else if (!strcmp(name, "table-base")) {
+        options->table_base = parse_number(options, name, value, 1,
+                                           MAX_TABLE_BASE);
+    } else if (!strcmp(name, "at")) {
+        options->now = parse_time(options, value);
+    } else if (!strcmp(name, "segment")) {
+        options->segment = value;
+    } else if (!strcmp(name, "flows")) {
+        options->flows = true;
+    } else if (!strcmp(name, "quiet")) {
+        options->quiet = true;
+    } else if (!strcmp(name, "schemas")) {
+        manifest_set_schema_dir(value);
+    } else if (!strcmp(name, "private-key")) {
+        stream_ssl_set_private_key_file(value);
+    } else if (!strcmp(name, "certificate")) {
+        stream_ssl_set_certificate_file(value);
+    } else if (!strcmp(name, "ca-cert")) {
+        stream_ssl_set_ca_cert_file(value, false);
+    }
+}
+
+/* Handles the option at argv[i] and returns the index of the next argument. */
+static int
+parse_option(const struct command *command, struct options *options,
+             char *argv[], int i)
+{
+    const char *name = argv[i] + 2;
+    size_t len = strcspn(name, "=");
+    const char *value = name[len] ? name + len + 1 : NULL;
+    if (len == 4 && !memcmp(name, "help", 4)) {
+        print_help(command);
+        exit(EXIT_OK);
+    }
+    for (size_t j = 0; j < ARRAY_SIZE(option_table); j++) {
+        const struct option_help *o = &option_table[j];
+        if (strlen(o->name) != len || memcmp(o->name, name, len)
+            || !takes(command, name, len)) {
+            continue;
+        }
+        if (o->argument && !value) {
+            value = argv[++i];
+            if (!value) {
+                usage_error(command->name, "--%s wants %s", o->name,
+                            o->argument);
+            }
+        } else if (!o->argument && value) {
+            usage_error(command->name, "--%s takes no value", o->name);
+        }
+        set_option(options, o->name, value);
+        return i + 1;
+    }
+    usage_error(command->name, "%s takes no option \"%s\"", command->name,
+                argv[i]);
+}
+
+static void
+parse_arguments(const struct command *command, int argc, char *argv[],
+                struct options *options)
+{
+    options->arguments = xcalloc(argc + 1, sizeof *options->arguments);
+    bool only_arguments = false;
+    for (int i = 2; i < argc; ) {
+        if (!only_arguments && !strcmp(argv[i], "--")) {
+            only_arguments = true;
+            i++;
+        } else if (!only_arguments && !strncmp(argv[i], "--", 2)) {
+            i = parse_option(command, options, argv, i);
+        } else {
+            options->arguments[options->n_arguments++] = argv[i++];
+        }
+    }
+    if (options->n_arguments < command->min_arguments
+        || options->n_arguments > command->max_arguments) {
+        usage_error(command->name, "%s wants %s", command->name,
+                    command->arguments);
+    }
+}
+
+struct topology *
+command_read_topology(const struct options *options,
+                      const char *const paths[], size_t n)
+{
+    struct report report;
+    report_init(&report);
+    struct topology *topology = manifest_read(paths, n, &report);
+    if (topology) {
+        check_topology(topology, options->now, &report);
+    }
+    if (report.n_errors || !options->quiet) {
+        report_print(&report, stderr);
+    }
+    if (report.n_errors) {
+        topology_destroy(topology);
+        topology = NULL;
+    }
+    report_destroy(&report);
+    return topology;
+}
+
+int
+main(int argc, char *argv[])
+{
+    set_program_name(argv[0]);
+    fatal_ignore_sigpipe();
+    vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);
+
+    const char *name = argc > 1 ? argv[1] : "";
+    if (!strcmp(name, "--help") || !strcmp(name, "help")) {
+        print_usage(stdout);
+        return EXIT_OK;
+    } else if (!strcmp(name, "--version")) {
+        puts("sdfw (ovs-sdfw) " SDFW_VERSION);
+        return EXIT_OK;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        if (!strcmp(commands[i]->name, name)) {
+            struct options options = {
+                .command = name, .timeout_s = 30, .adopt_s = 300,
+                .table_base = DEFAULT_TABLE_BASE, .now = time(NULL),
+            };
+            parse_arguments(commands[i], argc, argv, &options);
+            int status = commands[i]->run(&options);
+            free(options.bridges);
+            free(options.arguments);
+            return status;
+        }
+    }
+    if (name[0]) {
+        usage_error("", "unknown command \"%s\"", name);
+    }
+    print_usage(stderr);
+    return EXIT_USAGE;
+}
