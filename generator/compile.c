@@ -249,6 +249,9 @@ add_segment(struct compiler *c, const struct segment *segment)
                  "set_field:0->reg3,resubmit(,ADMIT)",
                  segment->vlan, segment->id);
     } else if (segment->kind == SEGMENT_ISOLATED) {
+        add_text(c, TABLE_GUARD, 82, cookie, origin,
+                 "reg2=%u/0xffff,udp,tp_src=68,tp_dst=67,actions=drop",
+                 segment->id);
         add_text(c, TABLE_SWITCH, 70, cookie, origin,
                  "reg2=%u/0xffff,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,"
                  "actions=resubmit(,FLOOD)", segment->id);
@@ -403,7 +406,7 @@ add_prefix(struct compiler *c, const struct class_segment *cs,
     ds_destroy(&s);
 }
 
-/* LINK and MARK. */
+/* LINK and STATE. */
 
 struct open_id {
     const struct link *link;
@@ -599,7 +602,7 @@ add_mark(struct compiler *c, const struct open_id *open)
     match_set_ct_mark_masked(&match, open->id, MARK_ID_MASK);
     ofpbuf_clear(&c->ofpacts);
     put_resubmit(c, TABLE_OUTPUT);
-    add_match(c, TABLE_MARK, 10, make_cookie(ORIGIN_LINK, open->id),
+    add_match(c, TABLE_STATE, 10, make_cookie(ORIGIN_LINK, open->id),
               (struct origin) { .kind = ORIGIN_LINK, .object = open->link,
                                 .opening = open->opening }, &match);
 }
@@ -699,7 +702,7 @@ add_dhcp_relay(struct compiler *c, const struct service *service,
     if (s.length > 4 && !strcmp(ds_cstr(&s) + s.length - 5, ",drop")) {
         ds_truncate(&s, s.length - 5);
     }
-    add_text(c, TABLE_SWITCH, 75,
+    add_text(c, TABLE_GUARD, 90,
              make_cookie(ORIGIN_SERVICE, stable_hash(service->path, 0)),
              (struct origin) { .kind = ORIGIN_SERVICE, .object = service },
              "reg6=1/1,reg2=%u/0xffff,%s,actions=%s", service->segment->id,
@@ -778,7 +781,12 @@ compile(const struct topology *topology, const struct ports *ports,
         vlans |= topology->segments[i]->kind == SEGMENT_VLAN;
     }
 
-    pipeline_add_flows(flows, ipv6, vlans);
+    bool lenient = false;
+    for (size_t i = 0; i < ports->n_workloads && !lenient; i++) {
+        lenient = !c.classes->of_workload[i]->enforce;
+    }
+
+    pipeline_add_flows(flows, ipv6, vlans, lenient);
     if (options->adopt_seconds) {
         pipeline_add_adoption(flows, ipv6, options->adopt_seconds);
     }

@@ -22,7 +22,7 @@
 #include "util.h"
 
 #define PROTOCOL OFPUTIL_P_OF14_OXM
-#define VERSION OFP14_VERSION
+#define WIRE_VERSION OFP14_VERSION
 
 static const char *const table_names[] = { TABLE_NAMES };
 BUILD_ASSERT_DECL(ARRAY_SIZE(table_names) == N_TABLES);
@@ -70,7 +70,7 @@ flow_set_add(struct flow_set *set, uint8_t table, uint16_t priority,
     ofputil_put_ofp11_match(&set->bytes, match, PROTOCOL);
     size_t before = set->bytes.size;
     ofpacts_put_openflow_instructions(ofpacts->data, ofpacts->size,
-                                      &set->bytes, VERSION);
+                                      &set->bytes, WIRE_VERSION);
     flow->match_len = before - flow->offset;
     flow->actions_len = set->bytes.size - before;
     return flow;
@@ -189,7 +189,7 @@ decode(const struct flow_set *set, const struct flow_record *flow,
 
     ofpbuf_init(ofpacts, 256);
     uint64_t tlv_bitmap = 0;
-    error = ofpacts_pull_openflow_instructions(&b, b.size, VERSION, NULL,
+    error = ofpacts_pull_openflow_instructions(&b, b.size, WIRE_VERSION, NULL,
                                                &tlv_bitmap, ofpacts);
     ovs_assert(!error);
 }

@@ -57,16 +57,19 @@
     "move:NXM_NX_REG5["#FIRST2".."#LAST2"]->NXM_NX_REG12[4..7],"        \
     GOTO("SAME")
 
+/* What a topology must have for a flow to be needed. */
 enum need {
-    ALWAYS,
-    IPV6,                       /* A workload has an IPv6 address. */
-    VLANS,                      /* A segment is a VLAN. */
+    ALWAYS = 0,
+    IPV6 = 1 << 0,              /* A workload has an IPv6 address. */
+    VLANS = 1 << 1,             /* A segment is a VLAN. */
+    LENIENT = 1 << 2,           /* A service does not enforce. */
+    STRICT = 1 << 3,            /* All services enforce. */
 };
 
 struct fixed_flow {
     int table;                  /* enum table or ENTRY. */
     uint16_t priority;
-    enum need need;
+    int need;                   /* All of these of enum need. */
     const char *match;
     const char *actions;
 };
@@ -81,9 +84,7 @@ static const struct fixed_flow fixed_flows[] = {
     /* Managed ports, and unmanaged ones in a VLAN, stand at higher
      * priorities; tagged traffic of segments too.  Other tags are not ours:
      * no workload's MAC is ever learned in them. */
-    { TABLE_PORT, 2, ALWAYS, "vlan_tci=0/0x1fff",
-      "load:1->NXM_NX_REG2[0..15],set_field:0->reg3,"GOTO("ADMIT") },
-    { TABLE_PORT, 1, ALWAYS, "vlan_tci=0x1000/0x1fff",
+    { TABLE_PORT, 1, ALWAYS, "vlan_tci=0/0x0fff",
       "load:1->NXM_NX_REG2[0..15],set_field:0->reg3,"GOTO("ADMIT") },
     { TABLE_PORT, 0, ALWAYS, "", PASS },
 
@@ -107,12 +108,6 @@ static const struct fixed_flow fixed_flows[] = {
     { TABLE_ADMIT, 40, IPV6, MANAGED",ipv6",
       CHECK_MAC("NXM_OF_ETH_SRC[]")","CHECK_IPV6("NXM_NX_IPV6_SRC[]")","
       GOTO("GUARD") },
-    { TABLE_ADMIT, 38, IPV6, UNMANAGED",icmp6,icmpv6_type=135",
-      CHECK_MAC("NXM_OF_ETH_SRC[]")","CHECK_IPV6("NXM_NX_IPV6_SRC[]")","
-      GOTO("GUARD") },
-    { TABLE_ADMIT, 38, IPV6, UNMANAGED",icmp6,icmpv6_type=136",
-      CHECK_MAC("NXM_OF_ETH_SRC[]")","CHECK_IPV6("NXM_NX_IPV6_SRC[]")","
-      GOTO("GUARD") },
     /* The source address from outside is left to SOURCE, which needs to look
      * at a prefix only. */
     { TABLE_ADMIT, 10, ALWAYS, UNMANAGED,
@@ -120,28 +115,29 @@ static const struct fixed_flow fixed_flows[] = {
     { TABLE_ADMIT, 0, ALWAYS, "", DEVIATION(4) },
 
     { TABLE_GUARD, 100, ALWAYS, DIFFERS, DEVIATION(2) },
-    { TABLE_GUARD, 90, ALWAYS, "arp", GOTO("SWITCH") },
-    /* Services that may be DHCP servers or routers stand at 85. */
+    { TABLE_GUARD, 95, ALWAYS, "arp", GOTO("SWITCH") },
+    /* Services that may be DHCP servers or routers stand at 85, and what
+     * their clients broadcast at 90. */
     { TABLE_GUARD, 80, ALWAYS, MANAGED",udp,tp_src=67,tp_dst=68",
       DEVIATION(8) },
     { TABLE_GUARD, 80, ALWAYS, UNMANAGED",udp,tp_src=67,tp_dst=68",
       GOTO("SWITCH") },
     { TABLE_GUARD, 80, ALWAYS,
-      MANAGED",udp,nw_dst=255.255.255.255,tp_src=68,tp_dst=67",
-      GOTO("SWITCH") },
+      MANAGED",udp,nw_dst=255.255.255.255,tp_src=68,tp_dst=67", "NORMAL" },
     { TABLE_GUARD, 80, IPV6, MANAGED",udp6,tp_src=547,tp_dst=546",
       DEVIATION(8) },
     { TABLE_GUARD, 80, IPV6, UNMANAGED",udp6,tp_src=547,tp_dst=546",
       GOTO("SWITCH") },
     { TABLE_GUARD, 80, IPV6,
-      MANAGED",udp6,ipv6_dst=ff02::1:2,tp_src=546,tp_dst=547",
-      GOTO("SWITCH") },
+      MANAGED",udp6,ipv6_dst=ff02::1:2,tp_src=546,tp_dst=547", "NORMAL" },
     /* Neighbor discovery: the link-layer option, if there is one, must name
-     * the sender; so must the target of an advertisement. */
+     * the sender; so must the target of an advertisement.  Without that option
+     * a solicitation changes nobody's cache (RFC 4861, 7.2.3). */
     { TABLE_GUARD, 81, IPV6,
       "icmp6,icmpv6_type=135,nd_sll=00:00:00:00:00:00", GOTO("SWITCH") },
     { TABLE_GUARD, 80, IPV6, "icmp6,icmpv6_type=135",
-      CHECK_MAC("NXM_NX_ND_SLL[]")","GOTO("SWITCH") },
+      CHECK_MAC("NXM_NX_ND_SLL[]")","CHECK_IPV6("NXM_NX_IPV6_SRC[]")","
+      GOTO("SWITCH") },
     { TABLE_GUARD, 81, IPV6,
       "icmp6,icmpv6_type=136,nd_tll=00:00:00:00:00:00",
       CHECK_IPV6("NXM_NX_ND_TARGET[]")","GOTO("SWITCH") },
@@ -150,29 +146,17 @@ static const struct fixed_flow fixed_flows[] = {
       GOTO("SWITCH") },
     { TABLE_GUARD, 80, IPV6, MANAGED",icmp6,icmpv6_type=134",
       DEVIATION(9) },
-    { TABLE_GUARD, 80, IPV6, MANAGED",icmp6,icmpv6_type=137",
-      DEVIATION(9) },
     { TABLE_GUARD, 80, IPV6, UNMANAGED",icmp6,icmpv6_type=134",
       GOTO("SWITCH") },
-    /* Router solicitation and multicast listener reports. */
+    /* Router solicitation and multicast listener reports (MLDv2). */
     { TABLE_GUARD, 80, IPV6, MANAGED",icmp6,icmpv6_type=133",
-      GOTO("SWITCH") },
-    { TABLE_GUARD, 80, IPV6, MANAGED",icmp6,icmpv6_type=131",
-      GOTO("SWITCH") },
-    { TABLE_GUARD, 80, IPV6, MANAGED",icmp6,icmpv6_type=132",
       GOTO("SWITCH") },
     { TABLE_GUARD, 80, IPV6, MANAGED",icmp6,icmpv6_type=143",
       GOTO("SWITCH") },
-    { TABLE_GUARD, 70, IPV6, MANAGED",ipv6,ipv6_src=::", DEVIATION(2) },
-    { TABLE_GUARD, 10, ALWAYS, "ip",
-      "move:NXM_NX_REG14[]->NXM_NX_REG0[],set_field:0->reg14,"
-      "set_field:0->reg7,"GOTO("CLASSIFY") },
-    { TABLE_GUARD, 10, IPV6, "ipv6",
-      "move:NXM_NX_REG14[]->NXM_NX_REG0[],set_field:0->reg14,"
-      "set_field:0->reg7,"GOTO("CLASSIFY") },
-    /* Neither IP nor ARP, from outside. */
+    /* The rest.  What is not IP is from outside and has no class. */
     { TABLE_GUARD, 0, ALWAYS, "",
-      "set_field:0->reg14,set_field:0->reg7,"GOTO("ROUTE") },
+      "move:NXM_NX_REG14[]->NXM_NX_REG0[],set_field:0->reg14,"
+      "set_field:0->reg7,"GOTO("CLASSIFY") },
 
     { TABLE_CLASSIFY, 0, ALWAYS, "", GOTO("ROUTE") },
 
@@ -206,20 +190,17 @@ static const struct fixed_flow fixed_flows[] = {
 
     { TABLE_STATE, 100, ALWAYS, "ct_state=+inv+trk", DEVIATION(6) },
     { TABLE_STATE, 50, ALWAYS, "ct_state=+new+trk", GOTO("KEY") },
-    { TABLE_STATE, 0, ALWAYS, "", GOTO("MARK") },
-
     /* The marks of links stand at 10.  Other connections are judged anew, in
      * the direction in which they were opened: REG_SRC_CLASS becomes the
      * client's class. */
-    { TABLE_MARK, 5, ALWAYS, "ct_state=+rel+trk", DEVIATION(7) },
-    { TABLE_MARK, 0, ALWAYS, "ct_state=-rpl+trk,ct_mark=0/0x80000000",
+    { TABLE_STATE, 0, ALWAYS, "ct_state=-rpl+trk,ct_mark=0/0x80000000",
       "load:1->NXM_NX_REG6[4],"GOTO("KEY") },
-    { TABLE_MARK, 0, ALWAYS, "ct_state=+rpl+trk,ct_mark=0/0x80000000",
+    { TABLE_STATE, 0, ALWAYS, "ct_state=+rpl+trk,ct_mark=0/0x80000000",
       "load:1->NXM_NX_REG6[4],"SWAP_CLASSES","GOTO("KEY") },
-    { TABLE_MARK, 0, ALWAYS,
+    { TABLE_STATE, 0, ALWAYS,
       "ct_state=-rpl+trk,ct_mark=0x80000000/0x80000000",
       "load:3->NXM_NX_REG6[3..4],"SWAP_CLASSES","GOTO("KEY") },
-    { TABLE_MARK, 0, ALWAYS,
+    { TABLE_STATE, 0, ALWAYS,
       "ct_state=+rpl+trk,ct_mark=0x80000000/0x80000000",
       "load:3->NXM_NX_REG6[3..4],"GOTO("KEY") },
 
@@ -239,7 +220,7 @@ static const struct fixed_flow fixed_flows[] = {
       "move:NXM_NX_CT_TP_SRC[]->NXM_NX_REG7[0..15],"GOTO("LINK") },
 
     /* Links stand at 10 and above. */
-    { TABLE_LINK, 2, ALWAYS, "ct_mark=1/0x7fffffff", DEVIATION(1) },
+    { TABLE_LINK, 2, LENIENT, "ct_mark=1/0x7fffffff", DEVIATION(1) },
     { TABLE_LINK, 1, ALWAYS, "reg6=0x10/0x10", DEVIATION(7) },
     { TABLE_LINK, 0, ALWAYS, "", DEVIATION(1) },
 
@@ -252,29 +233,27 @@ static const struct fixed_flow fixed_flows[] = {
       "exec(move:NXM_NX_REG7[0..30]->NXM_NX_CT_MARK[0..30],"
       "move:NXM_NX_REG6[3]->NXM_NX_CT_MARK[31])),"GOTO("OUTPUT") },
 
-    /* The source's mode is known.  Before CLASSIFY the destination's is not
-     * yet: ADDRESS sets FLAG_ENFORCE. */
-    { TABLE_DEVIATION, 100, ALWAYS, ENFORCED, "drop" },
-    { TABLE_DEVIATION, 10, ALWAYS, "ip",
+    /* If all enforce, that is all.  Otherwise the source's mode is known, and
+     * before CLASSIFY the destination's is looked up: ADDRESS sets
+     * FLAG_ENFORCE. */
+    { TABLE_DEVIATION, 0, STRICT, "", "drop" },
+    { TABLE_DEVIATION, 100, LENIENT, ENFORCED, "drop" },
+    { TABLE_DEVIATION, 10, LENIENT, "ip",
       FIND_IPV4("NXM_OF_IP_DST[]")","GOTO("VERDICT") },
-    { TABLE_DEVIATION, 10, IPV6, "ipv6",
+    { TABLE_DEVIATION, 10, LENIENT | IPV6, "ipv6",
       FIND_IPV6("NXM_NX_IPV6_DST[]")","GOTO("VERDICT") },
-    { TABLE_DEVIATION, 10, ALWAYS, "arp",
+    { TABLE_DEVIATION, 10, LENIENT, "arp",
       FIND_IPV4("NXM_OF_ARP_TPA[]")","GOTO("VERDICT") },
-    { TABLE_DEVIATION, 0, ALWAYS, "", GOTO("VERDICT") },
+    { TABLE_DEVIATION, 0, LENIENT, "", GOTO("VERDICT") },
 
-    { TABLE_VERDICT, 100, ALWAYS, ENFORCED, "drop" },
-    { TABLE_VERDICT, 50, ALWAYS, "ct_state=+new+trk",
+    { TABLE_VERDICT, 100, LENIENT, ENFORCED, "drop" },
+    { TABLE_VERDICT, 50, LENIENT, "ct_state=+new+trk",
       "load:1->NXM_NX_REG7[],"GOTO("COMMIT") },
-    { TABLE_VERDICT, 40, ALWAYS, "ct_state=+trk", GOTO("OUTPUT") },
-    { TABLE_VERDICT, 0, ALWAYS, "",
+    { TABLE_VERDICT, 40, LENIENT, "ct_state=+trk", GOTO("OUTPUT") },
+    { TABLE_VERDICT, 0, LENIENT, "",
       "load:0->NXM_NX_REG6[1],"GOTO("SWITCH") },
 
     { TABLE_SWITCH, 100, ALWAYS, DIFFERS, DEVIATION(2) },
-    { TABLE_SWITCH, 60, ALWAYS,
-      MANAGED","MULTICAST",udp,tp_src=68,tp_dst=67", "NORMAL" },
-    { TABLE_SWITCH, 60, IPV6,
-      MANAGED","MULTICAST",udp6,tp_src=546,tp_dst=547", "NORMAL" },
     { TABLE_SWITCH, 50, ALWAYS, MANAGED","MULTICAST,
       GOTO("FLOOD")",NORMAL" },
     { TABLE_SWITCH, 51, VLANS, UNMANAGED","MULTICAST","TAGGED,
@@ -324,13 +303,13 @@ static const struct fixed_flow adoption_flows[] = {
 };
 
 static void
-add(struct flow_set *set, const struct fixed_flow *flow, enum origin_kind kind,
-    uint16_t hard_timeout)
+add(struct flow_set *set, const struct fixed_flow *flow, size_t id,
+    enum origin_kind kind, uint16_t hard_timeout)
 {
     uint8_t table = flow->table == ENTRY
                     ? ENTRY_TABLE : set->table_base + flow->table;
     uint64_t cookie = COOKIE_PREFIX | (uint64_t) kind << COOKIE_KIND_SHIFT
-                      | (uint64_t) table << 16 | flow->priority;
+                      | id;
     char *text = xasprintf("%s%sactions=%s", flow->match,
                            flow->match[0] ? "," : "", flow->actions);
     struct flow_record *record = flow_set_add_text(set, table, flow->priority,
@@ -341,13 +320,13 @@ add(struct flow_set *set, const struct fixed_flow *flow, enum origin_kind kind,
 }
 
 void
-pipeline_add_flows(struct flow_set *set, bool ipv6, bool vlans)
+pipeline_add_flows(struct flow_set *set, bool ipv6, bool vlans, bool lenient)
 {
+    int have = (ipv6 ? IPV6 : 0) | (vlans ? VLANS : 0)
+               | (lenient ? LENIENT : STRICT);
     for (size_t i = 0; i < ARRAY_SIZE(fixed_flows); i++) {
-        enum need need = fixed_flows[i].need;
-        if (need == ALWAYS || (need == IPV6 && ipv6)
-            || (need == VLANS && vlans)) {
-            add(set, &fixed_flows[i], ORIGIN_PIPELINE, 0);
+        if (!(fixed_flows[i].need & ~have)) {
+            add(set, &fixed_flows[i], i, ORIGIN_PIPELINE, 0);
         }
     }
 }
@@ -357,7 +336,7 @@ pipeline_add_adoption(struct flow_set *set, bool ipv6, uint16_t seconds)
 {
     for (size_t i = 0; i < ARRAY_SIZE(adoption_flows); i++) {
         if (adoption_flows[i].need == ALWAYS || ipv6) {
-            add(set, &adoption_flows[i], ORIGIN_ADOPT, seconds);
+            add(set, &adoption_flows[i], i, ORIGIN_ADOPT, seconds);
         }
     }
 }

@@ -7,7 +7,7 @@
  * Every IP packet takes the way
  *
  *     ENTRY PORT ADMIT GUARD CLASSIFY ROUTE DELIVER [SOURCE] TRACK
- *     STATE MARK [KEY LINK COMMIT] OUTPUT
+ *     STATE [KEY LINK COMMIT] OUTPUT
  *
  * and leaves it for DEVIATION where something is wrong.  MAC and ADDRESS are
  * the two tables that know who is who, one flow for each MAC and one for each
@@ -31,8 +31,7 @@ enum table {
     TABLE_DELIVER,      /* L2 and L3 destination must be the same host. */
     TABLE_SOURCE,       /* Source address from outside to class. */
     TABLE_TRACK,        /* Conntrack in the segment's zone. */
-    TABLE_STATE,        /* New, established or invalid? */
-    TABLE_MARK,         /* Established under a link that stands. */
+    TABLE_STATE,        /* New, invalid, or established: under which link? */
     TABLE_KEY,          /* Protocol and server port into a register. */
     TABLE_LINK,         /* May this class open that to that class? */
     TABLE_COMMIT,       /* Marks the connection with its link. */
@@ -49,7 +48,7 @@ enum table {
 };
 #define TABLE_NAMES                                                     \
     "PORT", "ADMIT", "GUARD", "CLASSIFY", "ROUTE", "DELIVER", "SOURCE", \
-    "TRACK", "STATE", "MARK", "KEY", "LINK", "COMMIT", "DEVIATION",      \
+    "TRACK", "STATE", "KEY", "LINK", "COMMIT", "DEVIATION",              \
     "VERDICT", "SWITCH", "OUTPUT", "FLOOD", "MAC", "ADDRESS", "COMPARE", \
     "SAME"
 
@@ -130,7 +129,7 @@ enum reason {
 #define COOKIE_ID_MASK UINT64_C(0xffffffffff)
 
 enum origin_kind {
-    ORIGIN_PIPELINE,            /* Is there whatever the manifests say. */
+    ORIGIN_PIPELINE,            /* Fixed: see pipeline.c. */
     ORIGIN_PORTS,               /* A block of port numbers. */
     ORIGIN_SEGMENT,
     ORIGIN_WORKLOAD,
@@ -140,9 +139,11 @@ enum origin_kind {
     ORIGIN_ADOPT,               /* Admits running connections; expires. */
 };
 
-/* The flows that are there whatever the manifests say. */
+/* The flows that are there whatever the manifests say, but for what no
+ * workload needs: IPv6, VLANs, and modes other than enforce ('lenient'). */
 struct flow_set;
-void pipeline_add_flows(struct flow_set *, bool ipv6, bool vlans);
+void pipeline_add_flows(struct flow_set *, bool ipv6, bool vlans,
+                        bool lenient);
 
 /* The flows that, for 'seconds' after the first push, admit connections that
  * ran before it, whichever side sends the next packet. */
