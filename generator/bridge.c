@@ -12,6 +12,7 @@
 
 #include <openflow/openflow.h>
 #include <openvswitch/ofp-bundle.h>
+#include <openvswitch/ofp-actions.h>
 #include <openvswitch/ofp-errors.h>
 #include <openvswitch/ofp-flow.h>
 #include <openvswitch/ofp-msgs.h>
@@ -327,6 +328,51 @@ bridge_dump_flows(struct bridge *bridge, struct flow_set *installed)
         }
     }
     return error ? connection_error(bridge, doing, error) : NULL;
+}
+
+/* OpenFlow 1.5 reports idle times.  Its statistics have another form, so they
+ * are decoded and encoded again. */
+char *
+bridge_dump_flows_idle(struct bridge *bridge, struct flow_set *installed)
+{
+    struct vconn *vconn;
+    char *error = open_vconn(bridge, 1u << OFP15_VERSION, &vconn);
+    if (error) {
+        free(error);
+        return bridge_dump_flows(bridge, installed);
+    }
+    struct ofputil_flow_stats_request request = {
+        .cookie = htonll(COOKIE_PREFIX),
+        .cookie_mask = htonll(COOKIE_PREFIX_MASK),
+        .out_port = OFPP_ANY,
+        .out_group = OFPG_ANY,
+        .table_id = OFPTT_ALL,
+    };
+    match_init_catchall(&request.match);
+    struct ofputil_flow_stats *stats;
+    size_t n;
+    int io_error = vconn_dump_flows(vconn, &request, OFPUTIL_P_OF15_OXM,
+                                    &stats, &n);
+    vconn_close(vconn);
+    if (io_error) {
+        return connection_error(bridge, "reading its flows", io_error);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct ofputil_flow_stats *fs = &stats[i];
+        struct ofpbuf ofpacts;
+        ofpbuf_use_const(&ofpacts, fs->ofpacts, fs->ofpacts_len);
+        struct flow_record *flow = flow_set_add(
+            installed, fs->table_id, fs->priority, ntohll(fs->cookie),
+            &fs->match, &ofpacts);
+        flow->n_packets = fs->packet_count;
+        flow->n_bytes = fs->byte_count;
+        flow->duration_s = fs->duration_sec;
+        flow->hard_timeout = fs->hard_timeout;
+        flow->idle_s = fs->idle_age >= 0 ? fs->idle_age : UINT32_MAX;
+        free(CONST_CAST(struct ofpact *, fs->ofpacts));
+    }
+    free(stats);
+    return NULL;
 }
 
 /* Changing. */

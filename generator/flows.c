@@ -58,6 +58,7 @@ append(struct flow_set *set, uint8_t table, uint16_t priority,
     flow->cookie = cookie;
     flow->offset = set->bytes.size;
     flow->command = OFPFC_ADD;
+    flow->idle_s = UINT32_MAX;
     return flow;
 }
 
@@ -175,9 +176,9 @@ flow_record_key_hash(const struct flow_set *set, const struct flow_record *flow)
                       flow->table << 16 | flow->priority);
 }
 
-static void
-decode(const struct flow_set *set, const struct flow_record *flow,
-       struct match *match, struct ofpbuf *ofpacts)
+void
+flow_record_decode(const struct flow_set *set, const struct flow_record *flow,
+                   struct match *match, struct ofpbuf *ofpacts)
 {
     struct ofpbuf b;
     ofpbuf_use_const(&b, flow_record_match(set, flow),
@@ -208,7 +209,7 @@ flow_record_format(struct ds *s, const struct flow_set *set,
 {
     struct match match;
     struct ofpbuf ofpacts;
-    decode(set, flow, &match, &ofpacts);
+    flow_record_decode(set, flow, &match, &ofpacts);
 
     struct ofputil_table_map map;
     init_table_map(&map, set->table_base);
@@ -232,7 +233,7 @@ flow_record_format_actions(struct ds *s, const struct flow_set *set,
 {
     struct match match;
     struct ofpbuf ofpacts;
-    decode(set, flow, &match, &ofpacts);
+    flow_record_decode(set, flow, &match, &ofpacts);
     format_actions(s, &ofpacts, NULL);
     ofpbuf_uninit(&ofpacts);
 }
@@ -243,7 +244,7 @@ flow_record_format_match(struct ds *s, const struct flow_set *set,
 {
     struct match match;
     struct ofpbuf ofpacts;
-    decode(set, flow, &match, &ofpacts);
+    flow_record_decode(set, flow, &match, &ofpacts);
     match_format(&match, NULL, s, flow->priority);
     ofpbuf_uninit(&ofpacts);
 }
@@ -254,7 +255,7 @@ flow_record_outputs(const struct flow_set *set,
 {
     struct match match;
     struct ofpbuf ofpacts;
-    decode(set, flow, &match, &ofpacts);
+    flow_record_decode(set, flow, &match, &ofpacts);
     const struct ofpact *a;
     OFPACT_FOR_EACH (a, ofpacts.data, ofpacts.size) {
         if (a->type == OFPACT_OUTPUT) {

@@ -32,6 +32,8 @@ struct flow_record {
     uint64_t cookie;            /* Host byte order. */
     uint64_t n_packets, n_bytes; /* Of flows read from a switch, else 0. */
     uint32_t duration_s;        /* Likewise. */
+    uint32_t idle_s;            /* Likewise, if asked for; UINT32_MAX: not
+                                 * known. */
     uint32_t offset;            /* In the buffer: match, then instructions. */
     uint16_t match_len;         /* Padded to 8 bytes. */
     uint16_t actions_len;
@@ -95,6 +97,11 @@ bool flow_record_same_key(const struct flow_set *, const struct flow_record *,
 bool flow_record_same_actions(const struct flow_set *, const struct flow_record *,
                        const struct flow_set *, const struct flow_record *);
 uint32_t flow_record_key_hash(const struct flow_set *, const struct flow_record *);
+
+/* Decodes.  The caller initializes neither and frees '*ofpacts' with
+ * ofpbuf_uninit(). */
+void flow_record_decode(const struct flow_set *, const struct flow_record *,
+                        struct match *, struct ofpbuf *ofpacts);
 
 /* Appends the flow in the syntax of ovs-ofctl(8), without a new-line. */
 void flow_record_format(struct ds *, const struct flow_set *,

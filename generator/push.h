@@ -21,6 +21,7 @@ struct push_options {
     uint16_t adopt_seconds;     /* At the first push only. */
     uint8_t table_base;
     bool read_only;             /* Compare, but change nothing. */
+    bool read_idle;             /* Also read when flows were last used. */
 };
 
 /* What became of one bridge. */

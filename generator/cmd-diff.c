@@ -1,0 +1,335 @@
+/* sdfw diff: which communication becomes possible, and which stops?
+ *
+ * For every pair of ends and protocol, what the links of a topology open is a
+ * set of port ranges (for ICMP: of type << 8 | code).  The difference of two
+ * topologies is the difference of these sets, so that splitting, moving or
+ * renaming links shows nothing. */
+
+#include "command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openvswitch/dynamic-string.h>
+#include <openvswitch/shash.h>
+
+#include "util.h"
+
+struct range {
+    uint32_t first, last;
+};
+
+/* What is open from one end to another by one protocol. */
+struct pair {
+    char *from, *to;
+    uint16_t protocol;
+    struct range *ranges;       /* Sorted and disjoint after tidy(). */
+    size_t n, allocated;
+};
+
+static struct range
+opening_to_range(const struct opening *o)
+{
+    if (o->protocol == IPPROTO_ICMP || o->protocol == IPPROTO_ICMPV6) {
+        if (o->icmp_type < 0) {
+            return (struct range) { 0, UINT16_MAX };
+        }
+        uint32_t type = o->icmp_type << 8;
+        return o->icmp_code < 0
+               ? (struct range) { type, type | 0xff }
+               : (struct range) { type | o->icmp_code, type | o->icmp_code };
+    }
+    return (struct range) { o->first, o->last };
+}
+
+static void
+add_range(struct pair *pair, struct range range)
+{
+    if (pair->n >= pair->allocated) {
+        pair->ranges = x2nrealloc(pair->ranges, &pair->allocated,
+                                  sizeof *pair->ranges);
+    }
+    pair->ranges[pair->n++] = range;
+}
+
+static int
+compare_ranges(const void *a_, const void *b_)
+{
+    const struct range *a = a_;
+    const struct range *b = b_;
+    return a->first < b->first ? -1 : a->first > b->first;
+}
+
+static void
+tidy(struct pair *pair)
+{
+    qsort(pair->ranges, pair->n, sizeof *pair->ranges, compare_ranges);
+    size_t n = 0;
+    for (size_t i = 0; i < pair->n; i++) {
+        if (n && pair->ranges[i].first <= pair->ranges[n - 1].last + 1) {
+            pair->ranges[n - 1].last = MAX(pair->ranges[n - 1].last,
+                                           pair->ranges[i].last);
+        } else {
+            pair->ranges[n++] = pair->ranges[i];
+        }
+    }
+    pair->n = n;
+}
+
+static void
+add_link(struct shash *pairs, const struct link *link)
+{
+    char *from = endpoint_to_string(&link->from);
+    char *to = endpoint_to_string(&link->to);
+    for (size_t i = 0; i < link->n_openings; i++) {
+        const struct opening *o = &link->openings[i];
+        char *key = xasprintf("%s %s %u", from, to, o->protocol);
+        struct pair *pair = shash_find_data(pairs, key);
+        if (!pair) {
+            pair = xzalloc(sizeof *pair);
+            pair->from = xstrdup(from);
+            pair->to = xstrdup(to);
+            pair->protocol = o->protocol;
+            shash_add(pairs, key, pair);
+        }
+        add_range(pair, opening_to_range(o));
+        free(key);
+    }
+    free(from);
+    free(to);
+}
+
+static void
+collect(struct shash *pairs, const struct topology *topology, time_t now)
+{
+    shash_init(pairs);
+    for (size_t i = 0; i < topology->n_applications; i++) {
+        const struct application *application = topology->applications[i];
+        for (size_t j = 0; j < application->n_links; j++) {
+            if (link_is_valid(application->links[j], now)) {
+                add_link(pairs, application->links[j]);
+            }
+        }
+    }
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, pairs) {
+        tidy(node->data);
+    }
+}
+
+static void
+pairs_destroy(struct shash *pairs)
+{
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, pairs) {
+        struct pair *pair = node->data;
+        free(pair->from);
+        free(pair->to);
+        free(pair->ranges);
+        free(pair);
+    }
+    shash_destroy(pairs);
+}
+
+static void
+print_range(const char *what, const struct pair *pair, struct range range)
+{
+    struct opening o = {
+        .protocol = pair->protocol, .first = range.first, .last = range.last,
+        .icmp_type = -1, .icmp_code = -1,
+    };
+    if ((pair->protocol == IPPROTO_ICMP || pair->protocol == IPPROTO_ICMPV6)
+        && !(range.first == 0 && range.last == UINT16_MAX)) {
+        o.icmp_type = range.first >> 8;
+        o.icmp_code = range.first == range.last ? range.first & 0xff : -1;
+    }
+    char *opening = opening_to_string(&o);
+    printf("%s %s -> %s %s\n", what, pair->from, pair->to, opening);
+    free(opening);
+}
+
+/* Prints what 'a' has and 'b' has not.  Returns how many lines. */
+static size_t
+print_missing(const char *what, const struct pair *a, const struct pair *b)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < a->n; i++) {
+        uint32_t next = a->ranges[i].first;
+        for (size_t j = 0; b && j < b->n; j++) {
+            const struct range *r = &b->ranges[j];
+            if (r->last < next || r->first > a->ranges[i].last) {
+                continue;
+            }
+            if (r->first > next) {
+                print_range(what, a, (struct range) { next, r->first - 1 });
+                n++;
+            }
+            next = r->last + 1;
+        }
+        if (next <= a->ranges[i].last) {
+            print_range(what, a, (struct range) { next,
+                                                  a->ranges[i].last });
+            n++;
+        }
+    }
+    return n;
+}
+
+static size_t
+print_all_missing(const char *what, const struct shash *a,
+                  const struct shash *b)
+{
+    size_t n = 0;
+    const struct shash_node **nodes = shash_sort(a);
+    for (size_t i = 0; i < shash_count(a); i++) {
+        n += print_missing(what, nodes[i]->data,
+                           shash_find_data(b, nodes[i]->name));
+    }
+    free(nodes);
+    return n;
+}
+
+/* Workloads and modes, as "what" -> "how" to be compared. */
+
+static void
+put_workload(struct shash *facts, const struct workload *workload)
+{
+    char *path = workload_path(workload);
+    struct ds s = DS_EMPTY_INITIALIZER;
+    for (size_t i = 0; i < workload->n_addresses; i++) {
+        char *address = address_to_string(&workload->addresses[i]);
+        ds_put_format(&s, "%s%s", i ? ", " : "", address);
+        free(address);
+    }
+    for (size_t i = 0; i < workload->n_services; i++) {
+        if (workload->services[i] != workload->home) {
+            ds_put_format(&s, "; also %s", workload->services[i]->path);
+        }
+    }
+    shash_add_nocopy(facts, xasprintf("workload %s", path),
+                     ds_steal_cstr(&s));
+    free(path);
+}
+
+static void
+put_network(struct shash *facts, const struct network *network)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+    for (size_t i = 0; i < network->n_prefixes; i++) {
+        char *prefix = prefix_to_string(&network->prefixes[i]);
+        ds_put_format(&s, "%s%s", i ? ", " : "", prefix);
+        free(prefix);
+    }
+    for (size_t i = 0; i < network->n_exceptions; i++) {
+        char *prefix = prefix_to_string(&network->exceptions[i]);
+        ds_put_format(&s, "%s%s", i ? ", " : " except ", prefix);
+        free(prefix);
+    }
+    shash_add_nocopy(facts, xasprintf("network %s", network->name),
+                     ds_steal_cstr(&s));
+}
+
+static void
+collect_facts(struct shash *facts, const struct topology *topology)
+{
+    shash_init(facts);
+    for (size_t i = 0; i < topology->n_networks; i++) {
+        put_network(facts, topology->networks[i]);
+    }
+    for (size_t i = 0; i < topology->n_applications; i++) {
+        const struct application *application = topology->applications[i];
+        for (size_t j = 0; j < application->n_services; j++) {
+            const struct service *service = application->services[j];
+            shash_add_nocopy(facts, xasprintf("service %s", service->path),
+                             xasprintf("mode %s, segment %s",
+                                       mode_to_string(service_mode(service)),
+                                       service->segment->name));
+            for (size_t k = 0; k < service->n_workloads; k++) {
+                if (service->workloads[k]->home == service) {
+                    put_workload(facts, service->workloads[k]);
+                }
+            }
+        }
+    }
+}
+
+static size_t
+print_facts(const struct shash *old, const struct shash *new)
+{
+    size_t n = 0;
+    const struct shash_node **nodes = shash_sort(old);
+    for (size_t i = 0; i < shash_count(old); i++) {
+        const char *after = shash_find_data(new, nodes[i]->name);
+        if (!after) {
+            printf("removed: %s (%s)\n", nodes[i]->name,
+                   (char *) nodes[i]->data);
+            n++;
+        } else if (strcmp(after, nodes[i]->data)) {
+            printf("changed: %s: %s -> %s\n", nodes[i]->name,
+                   (char *) nodes[i]->data, after);
+            n++;
+        }
+    }
+    free(nodes);
+    nodes = shash_sort(new);
+    for (size_t i = 0; i < shash_count(new); i++) {
+        if (!shash_find(old, nodes[i]->name)) {
+            printf("added: %s (%s)\n", nodes[i]->name,
+                   (char *) nodes[i]->data);
+            n++;
+        }
+    }
+    free(nodes);
+    return n;
+}
+
+static size_t
+compare(const struct topology *old, const struct topology *new, time_t now)
+{
+    struct shash old_facts, new_facts, old_pairs, new_pairs;
+    collect_facts(&old_facts, old);
+    collect_facts(&new_facts, new);
+    collect(&old_pairs, old, now);
+    collect(&new_pairs, new, now);
+    size_t n = print_facts(&old_facts, &new_facts);
+    n += print_all_missing("stops:", &old_pairs, &new_pairs);
+    n += print_all_missing("becomes possible:", &new_pairs, &old_pairs);
+    shash_destroy_free_data(&old_facts);
+    shash_destroy_free_data(&new_facts);
+    pairs_destroy(&old_pairs);
+    pairs_destroy(&new_pairs);
+    return n;
+}
+
+static int
+run(const struct options *options)
+{
+    struct topology *old = command_read_topology(options,
+                                                 &options->arguments[0], 1);
+    struct topology *new = command_read_topology(options,
+                                                 &options->arguments[1], 1);
+    int status = EXIT_MANIFEST;
+    if (old && new) {
+        size_t n = compare(old, new, options->now);
+        if (!n && !options->quiet) {
+            puts("nothing changes");
+        }
+        status = n ? EXIT_CHANGES : EXIT_OK;
+    }
+    topology_destroy(old);
+    topology_destroy(new);
+    return status;
+}
+
+const struct command diff_command = {
+    .name = "diff",
+    .arguments = "OLD NEW",
+    .summary = "says which communication becomes possible and which stops",
+    .options = "",
+    .min_arguments = 2, .max_arguments = 2,
+    .help = "Needs no bridge.\n"
+            "Exit status: 0 nothing changes, 2 something does, 1 a topology "
+            "is wrong.",
+    .run = run,
+};

@@ -1,0 +1,104 @@
+/* sdfw plan: what a push would change, in words and in flows. */
+
+#include "command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <openflow/openflow.h>
+#include <openvswitch/shash.h>
+
+#include "names.h"
+#include "push.h"
+
+static const char *
+sign(uint8_t command)
+{
+    return command == OFPFC_ADD ? "+"
+           : command == OFPFC_DELETE_STRICT ? "-" : "~";
+}
+
+static void
+print_changes(const struct options *options, struct topology *topology,
+              struct push_result *result)
+{
+    struct names *names = names_create(topology, result->ports);
+    struct shash seen = SHASH_INITIALIZER(&seen);
+    struct ds s = DS_EMPTY_INITIALIZER;
+    flow_set_sort(&result->changes);
+    for (size_t i = 0; i < result->changes.n; i++) {
+        const struct flow_record *flow = &result->changes.flows[i];
+        ds_clear(&s);
+        ds_put_format(&s, "  %s ", sign(flow->command));
+        names_describe_flow(names, &s, &result->changes, flow);
+        if (shash_add_once(&seen, ds_cstr(&s), NULL)) {
+            puts(ds_cstr(&s));
+        }
+        if (options->flows) {
+            ds_clear(&s);
+            ds_put_cstr(&s, "      ");
+            flow_record_format(&s, &result->changes, flow, false);
+            puts(ds_cstr(&s));
+        }
+    }
+    ds_destroy(&s);
+    shash_destroy(&seen);
+    names_destroy(names);
+}
+
+static int
+run(const struct options *options)
+{
+    if (!options->n_bridges) {
+        fputs("sdfw: plan wants at least one --bridge\n", stderr);
+        return EXIT_USAGE;
+    }
+    struct topology *topology = command_read_topology(
+        options, options->arguments, options->n_arguments);
+    if (!topology) {
+        return EXIT_MANIFEST;
+    }
+    struct push_options push_options = {
+        .db = options->db,
+        .ports_file = options->ports_file,
+        .timeout_ms = options->timeout_s * 1000,
+        .table_base = options->table_base,
+        .read_only = true,
+    };
+    struct push_result *results = push_bridges(
+        topology, options->bridges, options->n_bridges, &push_options);
+    int status = EXIT_OK;
+    for (size_t i = 0; i < options->n_bridges; i++) {
+        struct push_result *result = &results[i];
+        if (result->error) {
+            fprintf(stderr, "sdfw: %s\n", result->error);
+            status = EXIT_BRIDGE;
+            continue;
+        }
+        printf("%s: %zu flows to add, %zu to change, %zu to remove, %zu stay"
+               "%s\n", result->target, result->counts.added,
+               result->counts.changed, result->counts.removed,
+               result->counts.unchanged,
+               result->first ? " (first push)" : "");
+        print_changes(options, topology, result);
+        if (result->changes.n && status == EXIT_OK) {
+            status = EXIT_CHANGES;
+        }
+    }
+    push_results_destroy(results, options->n_bridges);
+    topology_destroy(topology);
+    return status;
+}
+
+const struct command plan_command = {
+    .name = "plan",
+    .arguments = "TOPOLOGY...",
+    .summary = "shows what a push would change, and changes nothing",
+    .options = "bridge db ports timeout table-base flows private-key "
+               "certificate ca-cert",
+    .min_arguments = 1, .max_arguments = SIZE_MAX,
+    .help = "+ is new, - goes away, ~ changes.\n"
+            "Exit status: 0 nothing to change, 2 changes, 1 the topology is "
+            "wrong, 3 a bridge failed.",
+    .run = run,
+};

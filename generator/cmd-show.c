@@ -1,0 +1,201 @@
+/* sdfw show: what is installed, read back from the bridge. */
+
+#include "command.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge.h"
+#include "push.h"
+#include "timeval.h"
+#include "util.h"
+
+/* What the flows of one opening of a link have counted.  LINK sees the first
+ * packet of each connection, STATE the rest. */
+struct usage {
+    const struct opening *opening;
+    const struct link *link;
+    bool installed;
+    uint64_t connections, packets, bytes;
+    uint32_t idle_s;            /* UINT32_MAX: never used. */
+};
+
+struct usages {
+    struct usage *all;
+    size_t n, allocated;
+};
+
+static struct usage *
+get_usage(struct usages *usages, const struct flow_record *flow)
+{
+    for (size_t i = usages->n; i-- > 0; ) {
+        if (usages->all[i].opening == flow->origin.opening) {
+            return &usages->all[i];
+        }
+    }
+    if (usages->n >= usages->allocated) {
+        usages->all = x2nrealloc(usages->all, &usages->allocated,
+                                 sizeof *usages->all);
+    }
+    struct usage *usage = &usages->all[usages->n++];
+    *usage = (struct usage) {
+        .opening = flow->origin.opening, .link = flow->origin.object,
+        .idle_s = UINT32_MAX,
+    };
+    return usage;
+}
+
+static void
+collect(const struct push_result *result, struct usages *usages)
+{
+    size_t *matches = diff_match(&result->installed, &result->wanted);
+    for (size_t i = 0; i < result->wanted.n; i++) {
+        const struct flow_record *flow = &result->wanted.flows[i];
+        if (flow->origin.kind != ORIGIN_LINK) {
+            continue;
+        }
+        struct usage *usage = get_usage(usages, flow);
+        if (matches[i] == SIZE_MAX) {
+            continue;
+        }
+        const struct flow_record *seen
+            = &result->installed.flows[matches[i]];
+        usage->installed = true;
+        usage->packets += seen->n_packets;
+        usage->bytes += seen->n_bytes;
+        if (flow->table == result->wanted.table_base + TABLE_LINK) {
+            usage->connections += seen->n_packets;
+        }
+        if (seen->n_packets) {
+            usage->idle_s = MIN(usage->idle_s, seen->idle_s);
+        }
+    }
+    free(matches);
+}
+
+static void
+print_links(const struct push_result *result)
+{
+    struct usages usages = { .n = 0 };
+    collect(result, &usages);
+    printf("\n  %-34s %-16s %11s %10s %12s  %s\n", "LINK", "OPENS",
+           "CONNECTIONS", "PACKETS", "BYTES", "LAST USE");
+    for (size_t i = 0; i < usages.n; i++) {
+        const struct usage *u = &usages.all[i];
+        char *from = endpoint_to_string(&u->link->from);
+        char *to = endpoint_to_string(&u->link->to);
+        char *ends = xasprintf("%s -> %s", from, to);
+        char *what = opening_to_string(u->opening);
+        char *last = !u->installed ? xstrdup("NOT INSTALLED")
+                     : !u->packets ? xstrdup("NEVER USED")
+                     : u->idle_s == UINT32_MAX ? xstrdup("unknown")
+                     : xasprintf("%"PRIu32" s ago", u->idle_s);
+        printf("  %-34s %-16s %11"PRIu64" %10"PRIu64" %12"PRIu64"  %s\n",
+               ends, what, u->connections, u->packets, u->bytes, last);
+        free(from);
+        free(to);
+        free(ends);
+        free(what);
+        free(last);
+    }
+    free(usages.all);
+}
+
+static void
+print_workloads(const struct push_result *result)
+{
+    printf("\n  %-34s %5s %-8s %s\n", "WORKLOAD", "PORT", "MODE",
+           "ADDRESSES");
+    for (size_t i = 0; i < result->ports->n_workloads; i++) {
+        const struct workload *workload = result->ports->workloads[i];
+        char *path = workload_path(workload);
+        char port[8] = "-";
+        if (result->ports->of_workload[i]) {
+            snprintf(port, sizeof port, "%u", result->ports->of_workload[i]);
+        }
+        printf("  %-34s %5s %-8s", path, port,
+               mode_to_string(service_mode(workload->home)));
+        for (size_t j = 0; j < workload->n_addresses; j++) {
+            char *address = address_to_string(&workload->addresses[j]);
+            printf("%s%s", j ? ", " : " ", address);
+            free(address);
+        }
+        putchar('\n');
+        free(path);
+    }
+}
+
+static void
+print_deviations(const struct push_result *result)
+{
+    uint64_t packets = 0, bytes = 0;
+    for (size_t i = 0; i < result->installed.n; i++) {
+        const struct flow_record *flow = &result->installed.flows[i];
+        if (flow->table == result->installed.table_base + TABLE_DEVIATION) {
+            packets += flow->n_packets;
+            bytes += flow->n_bytes;
+        }
+    }
+    printf("\n  deviations: %"PRIu64" packets, %"PRIu64" bytes\n", packets,
+           bytes);
+}
+
+static int
+run(const struct options *options)
+{
+    if (!options->n_bridges) {
+        fputs("sdfw: show wants at least one --bridge\n", stderr);
+        return EXIT_USAGE;
+    }
+    struct topology *topology = command_read_topology(
+        options, options->arguments, options->n_arguments);
+    if (!topology) {
+        return EXIT_MANIFEST;
+    }
+    struct push_options push_options = {
+        .db = options->db,
+        .ports_file = options->ports_file,
+        .timeout_ms = options->timeout_s * 1000,
+        .table_base = options->table_base,
+        .read_only = true,
+        .read_idle = true,
+    };
+    struct push_result *results = push_bridges(
+        topology, options->bridges, options->n_bridges, &push_options);
+    int status = EXIT_OK;
+    for (size_t i = 0; i < options->n_bridges; i++) {
+        const struct push_result *result = &results[i];
+        if (result->error) {
+            fprintf(stderr, "sdfw: %s\n", result->error);
+            status = EXIT_BRIDGE;
+            continue;
+        }
+        printf("%s: %zu flows of sdfw, %zu of %zu workloads here%s\n",
+               result->target, result->installed.n, result->n_local,
+               result->ports->n_workloads,
+               result->first ? "; nothing has been pushed yet"
+               : result->changes.n ? "; NOT AS THE TOPOLOGY SAYS (see plan)"
+               : "; as the topology says");
+        print_links(result);
+        print_workloads(result);
+        print_deviations(result);
+    }
+    push_results_destroy(results, options->n_bridges);
+    topology_destroy(topology);
+    return status;
+}
+
+const struct command show_command = {
+    .name = "show",
+    .arguments = "TOPOLOGY...",
+    .summary = "shows what is installed and how much it is used",
+    .options = "bridge db ports timeout table-base private-key certificate "
+               "ca-cert",
+    .min_arguments = 1, .max_arguments = SIZE_MAX,
+    .help = "Read back from the bridge.  Links that were never used stand "
+            "out.  A connection is\ncounted by its first packet; counts are "
+            "since the flow was installed.",
+    .run = run,
+};

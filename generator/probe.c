@@ -1,0 +1,229 @@
+/* Asks a real bridge what it would do: see probe.h.
+ *
+ * The packet is written as a flow (ovs-fields(7)).  An end outside is any
+ * address of the network, with a MAC that is nobody's, at the bridge's local
+ * port. */
+
+#include "probe.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dirs.h"
+#include "jsonrpc.h"
+#include "packets.h"
+#include "push.h"
+#include "unixctl.h"
+#include "util.h"
+
+struct host {
+    struct in6_addr address;
+    struct eth_addr mac;
+    char port[16];
+};
+
+static bool
+is_ipv4(const struct in6_addr *address)
+{
+    return IN6_IS_ADDR_V4MAPPED(address);
+}
+
+/* The first workload of 'party' that is on the bridge, or its first. */
+static const struct workload *
+choose_workload(const struct party *party, const struct ports *ports)
+{
+    if (party->workload) {
+        return party->workload;
+    }
+    const struct service *service = party->service;
+    for (size_t i = 0; service && i < service->n_workloads; i++) {
+        if (ports->of_workload[service->workloads[i]->index]) {
+            return service->workloads[i];
+        }
+    }
+    return service && service->n_workloads ? service->workloads[0] : NULL;
+}
+
+static char *
+choose_address(const struct party *party, const struct workload *workload,
+               bool ipv4, struct in6_addr *address)
+{
+    if (party->has_address) {
+        *address = party->address;
+        return is_ipv4(address) == ipv4 ? NULL
+               : xstrdup("the two ends are not of the same address family");
+    }
+    for (size_t i = 0; workload && i < workload->n_addresses; i++) {
+        if (is_ipv4(&workload->addresses[i]) == ipv4) {
+            *address = workload->addresses[i];
+            return NULL;
+        }
+    }
+    for (size_t i = 0; party->network && i < party->network->n_prefixes;
+         i++) {
+        *address = party->network->prefixes[i].addr;
+        if (is_ipv4(address) == ipv4) {
+            address->s6_addr[15] |= 1;
+            return NULL;
+        }
+    }
+    return xasprintf("one end has no %s address", ipv4 ? "IPv4" : "IPv6");
+}
+
+static char *
+choose_host(const struct party *party, const struct ports *ports, bool ipv4,
+            struct host *host)
+{
+    const struct workload *workload = choose_workload(party, ports);
+    uint16_t port = workload ? ports->of_workload[workload->index] : 0;
+    if (workload && workload->n_macs) {
+        host->mac = workload->macs[0];
+    } else {
+        host->mac = (struct eth_addr) ETH_ADDR_C(02,00,5d,fd,ff,fe);
+    }
+    if (port) {
+        snprintf(host->port, sizeof host->port, "%u", port);
+    } else {
+        ovs_strlcpy(host->port, "LOCAL", sizeof host->port);
+    }
+    return choose_address(party, workload, ipv4, &host->address);
+}
+
+/* IPv4, unless an end has IPv6 only, or the protocol is ICMPv6. */
+static bool
+choose_ipv4(const struct party *from, const struct party *to,
+            const struct opening *what)
+{
+    return what->protocol != IPPROTO_ICMPV6
+           && !(from->has_address && !is_ipv4(&from->address))
+           && !(to->has_address && !is_ipv4(&to->address));
+}
+
+static char *
+format_packet(const struct host *from, const struct host *to, bool ipv4,
+              const struct opening *what)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+    char *src = address_to_string(&from->address);
+    char *dst = address_to_string(&to->address);
+    ds_put_format(&s, "in_port=%s,dl_src="ETH_ADDR_FMT",dl_dst="ETH_ADDR_FMT
+                  ",dl_type=%s,nw_proto=%u,nw_ttl=64,%s=%s,%s=%s",
+                  from->port, ETH_ADDR_ARGS(from->mac),
+                  ETH_ADDR_ARGS(to->mac), ipv4 ? "0x0800" : "0x86dd",
+                  what->protocol, ipv4 ? "nw_src" : "ipv6_src", src,
+                  ipv4 ? "nw_dst" : "ipv6_dst", dst);
+    free(src);
+    free(dst);
+    switch (what->protocol) {
+    case IPPROTO_TCP:
+        ds_put_format(&s, ",tcp_src=49152,tcp_dst=%u,tcp_flags=syn",
+                      what->first);
+        break;
+    case IPPROTO_UDP:
+        ds_put_format(&s, ",udp_src=49152,udp_dst=%u", what->first);
+        break;
+    case IPPROTO_SCTP:
+        ds_put_format(&s, ",sctp_src=49152,sctp_dst=%u", what->first);
+        break;
+    case IPPROTO_ICMP:
+        ds_put_format(&s, ",icmp_type=%d,icmp_code=%d", what->icmp_type,
+                      MAX(what->icmp_code, 0));
+        break;
+    case IPPROTO_ICMPV6:
+        ds_put_format(&s, ",icmpv6_type=%d,icmpv6_code=%d", what->icmp_type,
+                      MAX(what->icmp_code, 0));
+        break;
+    }
+    return ds_steal_cstr(&s);
+}
+
+static char *
+ask_vswitchd(const char *bridge, char *packet, char **replyp)
+{
+    char *pidfile = xasprintf("%s/ovs-vswitchd.pid", ovs_rundir());
+    FILE *stream = fopen(pidfile, "r");
+    int pid = 0;
+    if (!stream || fscanf(stream, "%d", &pid) != 1) {
+        char *error = xasprintf("%s: cannot read (is ovs-vswitchd running?)",
+                                pidfile);
+        free(pidfile);
+        if (stream) {
+            fclose(stream);
+        }
+        return error;
+    }
+    fclose(stream);
+    free(pidfile);
+
+    char *path = xasprintf("%s/ovs-vswitchd.%d.ctl", ovs_rundir(), pid);
+    struct jsonrpc *client;
+    int error = unixctl_client_create(path, &client);
+    char *message = NULL;
+    if (!error) {
+        char *argv[] = { CONST_CAST(char *, bridge), packet,
+                         CONST_CAST(char *, "--ct-next"),
+                         CONST_CAST(char *, "trk,new") };
+        error = unixctl_client_transact(client, "ofproto/trace",
+                                        ARRAY_SIZE(argv), argv, replyp,
+                                        &message);
+        jsonrpc_close(client);
+    }
+    if (error) {
+        message = xasprintf("%s: %s", path, ovs_strerror(error));
+    }
+    free(path);
+    return message;
+}
+
+char *
+probe_bridge(struct topology *topology, const struct options *options,
+             const struct party *from, const struct party *to,
+             const struct opening *what, struct probe *probe)
+{
+    if (strchr(options->bridges[0], ':')) {
+        return xstrdup("trace can ask a bridge of this host only");
+    }
+    struct push_options push_options = {
+        .db = options->db, .ports_file = options->ports_file,
+        .timeout_ms = options->timeout_s * 1000,
+        .table_base = options->table_base, .read_only = true,
+    };
+    struct push_result *result = push_bridges(topology, options->bridges, 1,
+                                              &push_options);
+    bool ipv4 = choose_ipv4(from, to, what);
+    struct host src, dst;
+    char *error = result->error ? xstrdup(result->error) : NULL;
+    if (!error) {
+        error = choose_host(from, result->ports, ipv4, &src);
+    }
+    if (!error) {
+        error = choose_host(to, result->ports, ipv4, &dst);
+    }
+    char *reply = NULL;
+    if (!error) {
+        char *packet = format_packet(&src, &dst, ipv4, what);
+        error = ask_vswitchd(options->bridges[0], packet, &reply);
+        free(packet);
+    }
+    if (!error) {
+        /* After each ct() a new pass begins; the last one decides. */
+        static const char tag[] = "Datapath actions: ";
+        const char *last = NULL;
+        for (const char *p = reply; (p = strstr(p, tag)) != NULL; ) {
+            p += strlen(tag);
+            last = p;
+        }
+        if (last) {
+            probe->how = xmemdup0(last, strcspn(last, "\n"));
+            probe->delivered = strcmp(probe->how, "drop");
+        } else {
+            error = xasprintf("ofproto/trace answered: %s", reply);
+        }
+    }
+    free(reply);
+    push_results_destroy(result, 1);
+    return error;
+}
