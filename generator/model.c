@@ -234,6 +234,13 @@ application_add_link(struct application *application, bool accept,
     return link;
 }
 
+void
+application_drop_last_link(struct application *application, bool accept)
+{
+    link_destroy(accept ? application->accepts[--application->n_accepts]
+                        : application->links[--application->n_links]);
+}
+
 struct expect *
 topology_add_expect(struct topology *topology, struct location where)
 {

@@ -208,6 +208,8 @@ void service_add_member(struct service *, struct workload *);
 /* A link of 'application', or, if 'accept', what it accepts. */
 struct link *application_add_link(struct application *, bool accept,
                                   struct location);
+/* Takes back the link (or accept) that was added last. */
+void application_drop_last_link(struct application *, bool accept);
 struct expect *topology_add_expect(struct topology *, struct location);
 
 /* Gives every segment its 'id': VLANs map to themselves above a fixed base,

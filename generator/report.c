@@ -28,6 +28,15 @@ static void
 add(struct report *report, enum severity severity, struct location where,
     const char *format, va_list args)
 {
+    char *message = xvasprintf(format, args);
+    const struct finding *last = report->n ? &report->findings[report->n - 1]
+                                           : NULL;
+    if (last && last->line == where.line
+        && nullable_string_is_equal(last->file, where.file)
+        && !strcmp(last->message, message)) {
+        free(message);          /* libxml2 says some things twice. */
+        return;
+    }
     if (report->n >= report->allocated) {
         report->findings = x2nrealloc(report->findings, &report->allocated,
                                       sizeof *report->findings);
@@ -36,7 +45,7 @@ add(struct report *report, enum severity severity, struct location where,
         .severity = severity,
         .file = nullable_xstrdup(where.file),
         .line = where.line,
-        .message = xvasprintf(format, args),
+        .message = message,
     };
     if (severity == SEVERITY_ERROR) {
         report->n_errors++;
