@@ -96,6 +96,27 @@ $(OUT)/tests/bench/%: $(OUT)/obj/tests/bench/%.o $(library)
 -include $(patsubst %.o,%.d,$(call objects,$(command_sources) \
 	$(library_sources) $(tool_sources)))
 
+# The two commands of README.
+demo: deps
+	@$(MAKE) --no-print-directory -s all
+	@python3 tests/system/demo.py $(OUT)/bin/sdfw
+
+check: deps
+	@$(MAKE) --no-print-directory -s all check-unit check-system
+
+check-unit: $(unit_tests)
+	@set -e; for test in $(unit_tests); do $$test; done
+
+check-system: all
+	@python3 tests/system/run.py --sdfw $(OUT)/bin/sdfw
+
+install: all
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(DATADIR) \
+		$(DESTDIR)$(MANDIR)/man8
+	install -m 755 $(OUT)/bin/sdfw $(DESTDIR)$(SBINDIR)
+	install -m 644 schemas/*.xsd $(DESTDIR)$(DATADIR)
+	install -m 644 docs/man/*.8 $(DESTDIR)$(MANDIR)/man8
+
 clean:
 	rm -rf $(BUILD)/obj $(BUILD)/bin $(BUILD)/lib $(BUILD)/tests \
 		$(BUILD)/sanitize

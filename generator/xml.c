@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <libxml/parser.h>
+#include <libxml/SAX2.h>
 #include <libxml/parserInternals.h>
 #include <libxml/xmlschemas.h>
 
@@ -22,6 +23,7 @@
 #include "util.h"
 
 #define MAX_FILE_BYTES (64 << 20)
+#define MAX_DEPTH 32
 
 struct xml_schema {
     xmlSchema *schema;
@@ -31,7 +33,7 @@ struct xml_schema {
 struct sink {
     const char *name;           /* The file. */
     struct report *report;
-    bool doctype;
+    bool refused;               /* By us, and said. */
 };
 
 static void
@@ -89,6 +91,51 @@ read_file(const char *file, size_t *size, char **error)
     return text;
 }
 
+/* Keeps the line of each element, exactly: the one that libxml2 keeps ends at
+ * 65,535 and is that of the end of the tag.  The start of the tag is the last
+ * "<" before the place where the parser is, as values cannot hold one.
+ *
+ * Attributes of other namespaces are dropped (xsi:schemaLocation, which
+ * editors write) or refused: libxml2 would go and load the schema that
+ * xsi:schemaLocation names. */
+static void
+start_element(void *parser_, const xmlChar *name, const xmlChar *prefix,
+              const xmlChar *uri, int n_namespaces, const xmlChar **namespaces,
+              int n_attributes, int n_defaulted, const xmlChar **attributes)
+{
+    xmlParserCtxt *parser = parser_;
+    struct sink *sink = parser->_private;
+    const xmlParserInput *input = parser->input;
+    long line = input->line;
+    for (const xmlChar *p = input->cur; p > input->base && *p != '<'; p--) {
+        line -= *p == '\n' && p != input->cur;
+    }
+
+    int n = 0;
+    for (int i = 0; i < n_attributes; i++) {
+        const xmlChar **attribute = &attributes[5 * i];
+        if (!attribute[2]) {
+            memmove(&attributes[5 * n++], attribute, 5 * sizeof *attributes);
+        } else if (strcmp((const char *) attribute[0], "schemaLocation")) {
+            error_at(sink, line, "attribute '%s:%s' is not allowed; remove it",
+                     attribute[1], attribute[0]);
+            sink->refused = true;
+        }
+    }
+    if (parser->nameNr > MAX_DEPTH) {
+        error_at(sink, line, "elements are nested deeper than %d; a manifest "
+                 "needs 5 levels", MAX_DEPTH);
+        sink->refused = true;
+        xmlStopParser(parser);
+        return;
+    }
+    xmlSAX2StartElementNs(parser, name, prefix, uri, n_namespaces, namespaces,
+                          n, 0, attributes);
+    if (parser->node) {
+        parser->node->_private = (void *) line;
+    }
+}
+
 static void
 refuse_doctype(void *parser_, const xmlChar *name OVS_UNUSED,
                const xmlChar *external OVS_UNUSED,
@@ -96,7 +143,7 @@ refuse_doctype(void *parser_, const xmlChar *name OVS_UNUSED,
 {
     xmlParserCtxt *parser = parser_;
     struct sink *sink = parser->_private;
-    sink->doctype = true;
+    sink->refused = true;
     error_at(sink, parser->input ? parser->input->line : 0,
              "a document type (<!DOCTYPE ...>) is not allowed; remove it");
     xmlStopParser(parser);
@@ -106,7 +153,7 @@ static void
 syntax_error(void *sink_, xmlError *e)
 {
     const struct sink *sink = sink_;
-    if (sink->doctype) {
+    if (sink->refused) {
         return;                 /* Said already. */
     }
     char *message = xstrdup(e->message);
@@ -121,13 +168,13 @@ parse(const char *text, size_t size, struct sink *sink)
     xmlParserCtxt *parser = xmlNewParserCtxt();
     parser->_private = sink;
     parser->sax->internalSubset = refuse_doctype;
+    parser->sax->startElementNs = start_element;
     xmlSetStructuredErrorFunc(sink, syntax_error);
     xmlDoc *doc = xmlCtxtReadMemory(parser, text, size, sink->name, NULL,
                                     XML_PARSE_NONET | XML_PARSE_NOBLANKS
-                                    | XML_PARSE_COMPACT | XML_PARSE_NODICT
-                                    | XML_PARSE_BIG_LINES
+                                    | XML_PARSE_COMPACT
                                     | XML_PARSE_NOWARNING);
-    bool ok = doc && parser->wellFormed && !sink->doctype;
+    bool ok = doc && parser->wellFormed && !sink->refused;
     xmlSetStructuredErrorFunc(NULL, NULL);
     xmlFreeParserCtxt(parser);
     if (!ok) {
@@ -312,7 +359,7 @@ validity_error(void *sink_, xmlError *e)
     if (node && node->type == XML_ATTRIBUTE_NODE) {
         node = node->parent;
     }
-    int line = node ? xmlGetLineNo(node) : e->line;
+    int line = node ? xml_line(node) : e->line;
     if (!node) {
         error_at(sink, line, "%s", e->message);
         return;
@@ -401,6 +448,84 @@ xml_read(const char *file, const char *name, const struct xml_schema *schema,
         doc = NULL;
     }
     return doc;
+}
+
+/* Reading a valid document. */
+
+int
+xml_line(const xmlNode *node)
+{
+    return (intptr_t) node->_private;
+}
+
+bool
+xml_is(const xmlNode *node, const char *name)
+{
+    return !strcmp((const char *) node->name, name);
+}
+
+/* Cuts white space off both ends of 's', in place. */
+static const char *
+trim(char *s)
+{
+    s += strspn(s, " \t\r\n");
+    size_t n = strlen(s);
+    if (n && strchr(" \t\r\n", s[n - 1])) {
+        while (n && strchr(" \t\r\n", s[n - 1])) {
+            n--;
+        }
+        s[n] = '\0';
+    }
+    return s;
+}
+
+const char *
+xml_attribute(const xmlNode *node, const char *name)
+{
+    for (const xmlAttr *a = node->properties; a; a = a->next) {
+        if (!strcmp((const char *) a->name, name)) {
+            return a->children ? trim((char *) a->children->content) : "";
+        }
+    }
+    return NULL;
+}
+
+const char *
+xml_text(xmlNode *node)
+{
+    xmlNode *child = node->children;
+    if (!child) {
+        return "";
+    }
+    if (child->next || child->type != XML_TEXT_NODE) {
+        xmlChar *text = xmlNodeGetContent(node);    /* Comments in it. */
+        xmlNodeSetContent(node, NULL);
+        xmlNodeAddContent(node, text);
+        xmlFree(text);
+        child = node->children;
+    }
+    return child ? trim((char *) child->content) : "";
+}
+
+static xmlNode *
+element_from(xmlNode *node)
+{
+    while (node && node->type != XML_ELEMENT_NODE) {
+        node = node->next;
+    }
+    return node;
+}
+
+xmlNode *
+xml_first(const xmlNode *node)
+{
+    return element_from(node->children);
+}
+
+xmlNode *
+xml_next(const xmlNode *node)
+{
+    return element_from(node->next);
 }
 
 struct xml_schema *

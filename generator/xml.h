@@ -20,4 +20,18 @@ void xml_schema_destroy(struct xml_schema *);
 xmlDoc *xml_read(const char *file, const char *name,
                  const struct xml_schema *, struct report *);
 
+/* What stands in a valid document.  Text belongs to the document and has no
+ * white space around it. */
+
+/* The line of the "<" of 'node'. */
+int xml_line(const xmlNode *);
+bool xml_is(const xmlNode *, const char *name);
+/* The value of 'attribute', or NULL if it is not there. */
+const char *xml_attribute(const xmlNode *, const char *attribute);
+/* The text in 'node', which holds nothing but text. */
+const char *xml_text(xmlNode *);
+/* The first child element of 'node', and the element that follows 'node'. */
+xmlNode *xml_first(const xmlNode *);
+xmlNode *xml_next(const xmlNode *);
+
 #endif /* xml.h */
