@@ -583,6 +583,7 @@ add_link_flow(struct compiler *c, const struct open_id *open,
         match_set_dl_type(&match, htons(v4 ? ETH_TYPE_IP : ETH_TYPE_IPV6));
         match_set_ct_state_masked(&match, CS_TRACKED,
                                   CS_TRACKED | CS_INVALID);
+        match_set_ct_nw_proto(&match, open->opening->protocol);
         match_set_ct_tp_src(&match, htons(m->icmp_type));
     }
     ofpbuf_clear(&c->ofpacts);
