@@ -759,6 +759,37 @@ add_links(struct compiler *c, bool ipv6)
     hmap_destroy(&role_keys);
 }
 
+static bool
+opens_sctp(const struct topology *topology)
+{
+    for (size_t i = 0; i < topology->n_applications; i++) {
+        const struct application *application = topology->applications[i];
+        for (size_t j = 0; j < application->n_links; j++) {
+            const struct link *link = application->links[j];
+            for (size_t k = 0; k < link->n_openings; k++) {
+                if (link->openings[k].protocol == IPPROTO_SCTP) {
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
+}
+
+static struct pipeline_needs
+find_needs(const struct compiler *c)
+{
+    struct pipeline_needs needs = { .sctp = opens_sctp(c->topology) };
+    for (size_t i = 0; i < c->ports->n_workloads; i++) {
+        needs.ipv6 |= has_ipv6(c->ports->workloads[i]);
+        needs.lenient |= !c->classes->of_workload[i]->enforce;
+    }
+    for (size_t i = 0; i < c->topology->n_segments; i++) {
+        needs.vlans |= c->topology->segments[i]->kind == SEGMENT_VLAN;
+    }
+    return needs;
+}
+
 void
 compile(const struct topology *topology, const struct ports *ports,
         const struct compile_options *options, struct flow_set *flows)
@@ -773,21 +804,9 @@ compile(const struct topology *topology, const struct ports *ports,
     c.classes = classes_create(topology, ports->workloads,
                                ports->n_workloads);
 
-    bool ipv6 = false;
-    for (size_t i = 0; i < ports->n_workloads && !ipv6; i++) {
-        ipv6 = has_ipv6(ports->workloads[i]);
-    }
-    bool vlans = false;
-    for (size_t i = 0; i < topology->n_segments; i++) {
-        vlans |= topology->segments[i]->kind == SEGMENT_VLAN;
-    }
-
-    bool lenient = false;
-    for (size_t i = 0; i < ports->n_workloads && !lenient; i++) {
-        lenient = !c.classes->of_workload[i]->enforce;
-    }
-
-    pipeline_add_flows(flows, ipv6, vlans, lenient);
+    struct pipeline_needs needs = find_needs(&c);
+    bool ipv6 = needs.ipv6;
+    pipeline_add_flows(flows, &needs);
     if (options->adopt_seconds) {
         pipeline_add_adoption(flows, ipv6, options->adopt_seconds);
     }

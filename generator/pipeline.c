@@ -52,6 +52,10 @@
     "push:NXM_NX_REG0[],move:NXM_NX_REG1[]->NXM_NX_REG0[],"             \
     "pop:NXM_NX_REG1[]"
 
+#define SCTP_KEY(FIELD)                                                 \
+    "load:0x840000->NXM_NX_REG7[],"                                     \
+    "move:OXM_OF_"FIELD"[]->NXM_NX_REG7[0..15]," GOTO("LINK")
+
 #define SAME_STEP(FIRST, LAST, FIRST2, LAST2)                           \
     "move:NXM_NX_REG5["#FIRST".."#LAST"]->NXM_NX_REG12[0..3],"          \
     "move:NXM_NX_REG5["#FIRST2".."#LAST2"]->NXM_NX_REG12[4..7],"        \
@@ -64,6 +68,7 @@ enum need {
     VLANS = 1 << 1,             /* A segment is a VLAN. */
     LENIENT = 1 << 2,           /* A service does not enforce. */
     STRICT = 1 << 3,            /* All services enforce. */
+    SCTP = 1 << 4,              /* A link opens SCTP. */
 };
 
 struct fixed_flow {
@@ -188,22 +193,46 @@ static const struct fixed_flow fixed_flows[] = {
       "set_field:0->xxreg2,set_field:0->xxreg3,"
       "ct(table=STATE,zone=NXM_NX_REG2[0..15])" },
 
-    { TABLE_STATE, 100, ALWAYS, "ct_state=+inv+trk", DEVIATION(6) },
+    { TABLE_STATE, 100, ALWAYS, "ct_state=+inv", DEVIATION(6) },
     { TABLE_STATE, 50, ALWAYS, "ct_state=+new+trk", GOTO("KEY") },
+    /* The userspace datapath tracks SCTP without ports, so a mark would open
+     * all ports between two hosts: judge each packet. */
+    { TABLE_STATE, 20, SCTP, "ct_state=-rpl+trk,sctp",
+      SCTP_KEY("SCTP_DST") },
+    { TABLE_STATE, 20, SCTP, "ct_state=+rpl+trk,sctp",
+      SWAP_CLASSES","SCTP_KEY("SCTP_SRC") },
+    { TABLE_STATE, 20, SCTP | IPV6, "ct_state=-rpl+trk,sctp6",
+      SCTP_KEY("SCTP_DST") },
+    { TABLE_STATE, 20, SCTP | IPV6, "ct_state=+rpl+trk,sctp6",
+      SWAP_CLASSES","SCTP_KEY("SCTP_SRC") },
     /* The marks of links stand at 10.  Other connections are judged anew, in
      * the direction in which they were opened: REG_SRC_CLASS becomes the
      * client's class. */
-    { TABLE_STATE, 0, ALWAYS, "ct_state=-rpl+trk,ct_mark=0/0x80000000",
+    { TABLE_STATE, 1, ALWAYS, "ct_state=-rpl+trk,ct_mark=0/0x80000000",
       "load:1->NXM_NX_REG6[4],"GOTO("KEY") },
-    { TABLE_STATE, 0, ALWAYS, "ct_state=+rpl+trk,ct_mark=0/0x80000000",
+    { TABLE_STATE, 1, ALWAYS, "ct_state=+rpl+trk,ct_mark=0/0x80000000",
       "load:1->NXM_NX_REG6[4],"SWAP_CLASSES","GOTO("KEY") },
-    { TABLE_STATE, 0, ALWAYS,
+    { TABLE_STATE, 1, ALWAYS,
       "ct_state=-rpl+trk,ct_mark=0x80000000/0x80000000",
       "load:3->NXM_NX_REG6[3..4],"SWAP_CLASSES","GOTO("KEY") },
-    { TABLE_STATE, 0, ALWAYS,
+    { TABLE_STATE, 1, ALWAYS,
       "ct_state=+rpl+trk,ct_mark=0x80000000/0x80000000",
       "load:3->NXM_NX_REG6[3..4],"GOTO("KEY") },
 
+    /* Fragments whose reassembly failed or expired. */
+    { TABLE_STATE, 0, ALWAYS, "", DEVIATION(6) },
+
+    /* Later fragments.  The userspace datapath tracks a datagram as a whole,
+     * but then goes on with its fragments, of which the later ones have no
+     * ports, not even in the original tuple.  So they go where the first one
+     * goes if a link allows it, to conntrack again; there they meet and are
+     * whole, or stay for good.  Only what was whole gets the mark. */
+    { TABLE_KEY, 10, ALWAYS, "ct_state=+trk-inv,ip,ip_frag=later",
+      "ct(commit,zone=NXM_NX_REG2[0..15],table=FRAGMENT,"
+      "exec(load:2->NXM_NX_CT_MARK[]))" },
+    { TABLE_KEY, 10, IPV6, "ct_state=+trk-inv,ipv6,ip_frag=later",
+      "ct(commit,zone=NXM_NX_REG2[0..15],table=FRAGMENT,"
+      "exec(load:2->NXM_NX_CT_MARK[]))" },
     /* The original tuple of conntrack serves for fragments and replies too;
      * for ICMP its "ports" are type and code (ovs-fields(7)). */
     { TABLE_KEY, 0, ALWAYS, "ct_state=+trk-inv,ip,reg6=0/0x8",
@@ -232,6 +261,9 @@ static const struct fixed_flow fixed_flows[] = {
       "ct(commit,zone=NXM_NX_REG2[0..15],"
       "exec(move:NXM_NX_REG7[0..30]->NXM_NX_CT_MARK[0..30],"
       "move:NXM_NX_REG6[3]->NXM_NX_CT_MARK[31])),"GOTO("OUTPUT") },
+
+    { TABLE_FRAGMENT, 10, ALWAYS, "ct_mark=2", GOTO("OUTPUT") },
+    { TABLE_FRAGMENT, 0, ALWAYS, "", DEVIATION(6) },
 
     /* If all enforce, that is all.  Otherwise the source's mode is known, and
      * before CLASSIFY the destination's is looked up: ADDRESS sets
@@ -320,10 +352,11 @@ add(struct flow_set *set, const struct fixed_flow *flow, size_t id,
 }
 
 void
-pipeline_add_flows(struct flow_set *set, bool ipv6, bool vlans, bool lenient)
+pipeline_add_flows(struct flow_set *set, const struct pipeline_needs *needs)
 {
-    int have = (ipv6 ? IPV6 : 0) | (vlans ? VLANS : 0)
-               | (lenient ? LENIENT : STRICT);
+    int have = (needs->ipv6 ? IPV6 : 0) | (needs->vlans ? VLANS : 0)
+               | (needs->lenient ? LENIENT : STRICT)
+               | (needs->sctp ? SCTP : 0);
     for (size_t i = 0; i < ARRAY_SIZE(fixed_flows); i++) {
         if (!(fixed_flows[i].need & ~have)) {
             add(set, &fixed_flows[i], i, ORIGIN_PIPELINE, 0);

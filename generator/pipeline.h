@@ -35,6 +35,7 @@ enum table {
     TABLE_KEY,          /* Protocol and server port into a register. */
     TABLE_LINK,         /* May this class open that to that class? */
     TABLE_COMMIT,       /* Marks the connection with its link. */
+    TABLE_FRAGMENT,     /* Later fragments, once the datagram was whole. */
     TABLE_DEVIATION,    /* What nothing above allowed. */
     TABLE_VERDICT,      /* Drops or passes a deviation, by mode. */
     TABLE_SWITCH,       /* Delivers ARP, ND and DHCP by destination MAC. */
@@ -48,7 +49,7 @@ enum table {
 };
 #define TABLE_NAMES                                                     \
     "PORT", "ADMIT", "GUARD", "CLASSIFY", "ROUTE", "DELIVER", "SOURCE", \
-    "TRACK", "STATE", "KEY", "LINK", "COMMIT", "DEVIATION",              \
+    "TRACK", "STATE", "KEY", "LINK", "COMMIT", "FRAGMENT", "DEVIATION",  \
     "VERDICT", "SWITCH", "OUTPUT", "FLOOD", "MAC", "ADDRESS", "COMPARE", \
     "SAME"
 
@@ -118,6 +119,7 @@ enum reason {
  * first packet after the first push came from the server. */
 #define MARK_NONE 0
 #define MARK_AUDIT 1            /* Passed by mode audit or learn only. */
+#define MARK_FRAGMENT 2         /* Let a fragmented datagram pass. */
 #define MARK_FIRST_LINK 16
 #define MARK_ID_MASK UINT32_C(0x7fffffff)
 #define MARK_REVERSED 31
@@ -139,11 +141,17 @@ enum origin_kind {
     ORIGIN_ADOPT,               /* Admits running connections; expires. */
 };
 
-/* The flows that are there whatever the manifests say, but for what no
- * workload needs: IPv6, VLANs, and modes other than enforce ('lenient'). */
+/* What a topology has; flows for what it has not are left out. */
+struct pipeline_needs {
+    bool ipv6;                  /* Addresses of workloads. */
+    bool vlans;                 /* Segments. */
+    bool lenient;               /* Services in another mode than enforce. */
+    bool sctp;                  /* Openings. */
+};
+
+/* The flows that are there whatever else the manifests say. */
 struct flow_set;
-void pipeline_add_flows(struct flow_set *, bool ipv6, bool vlans,
-                        bool lenient);
+void pipeline_add_flows(struct flow_set *, const struct pipeline_needs *);
 
 /* The flows that, for 'seconds' after the first push, admit connections that
  * ran before it, whichever side sends the next packet. */

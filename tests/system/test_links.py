@@ -103,7 +103,7 @@ def test_raw_protocol(lab):
     for family in (4, 6):
         assert delivered(lab, "web1", "app1", 47, b"\0\0\x08\0gre-yes",
                          b"gre-yes", family)
-        assert not delivered(lab, "app1", "web1", 47, b"\0\0\x08\0gre-no",
+        assert not delivered(lab, "db1", "app1", 47, b"\0\0\x08\0gre-no",
                              b"gre-no", family)
         assert not delivered(lab, "web1", "app1", 50, b"\0\0\0\1esp-no",
                              b"esp-no", family)
