@@ -197,13 +197,13 @@ static const struct fixed_flow fixed_flows[] = {
     { TABLE_STATE, 50, ALWAYS, "ct_state=+new+trk", GOTO("KEY") },
     /* The userspace datapath tracks SCTP without ports, so a mark would open
      * all ports between two hosts: judge each packet. */
-    { TABLE_STATE, 20, SCTP, "ct_state=-rpl+trk,sctp",
+    { TABLE_STATE, 60, SCTP, "ct_state=-rpl+trk,sctp",
       SCTP_KEY("SCTP_DST") },
-    { TABLE_STATE, 20, SCTP, "ct_state=+rpl+trk,sctp",
+    { TABLE_STATE, 60, SCTP, "ct_state=+rpl+trk,sctp",
       SWAP_CLASSES","SCTP_KEY("SCTP_SRC") },
-    { TABLE_STATE, 20, SCTP | IPV6, "ct_state=-rpl+trk,sctp6",
+    { TABLE_STATE, 60, SCTP | IPV6, "ct_state=-rpl+trk,sctp6",
       SCTP_KEY("SCTP_DST") },
-    { TABLE_STATE, 20, SCTP | IPV6, "ct_state=+rpl+trk,sctp6",
+    { TABLE_STATE, 60, SCTP | IPV6, "ct_state=+rpl+trk,sctp6",
       SWAP_CLASSES","SCTP_KEY("SCTP_SRC") },
     /* The marks of links stand at 10.  Other connections are judged anew, in
      * the direction in which they were opened: REG_SRC_CLASS becomes the
