@@ -5,7 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check-links.h"
+#include "hash.h"
+#include "hmapx.h"
+#include "openvswitch/hmap.h"
+#include "packets.h"
 #include "util.h"
+
+/* The nearest name. */
 
 /* Edit distance (restricted Damerau-Levenshtein), or 'limit' + 1 if it is
  * larger than 'limit'.  Rows of the usual table are kept in 'rows', which has
@@ -66,15 +73,291 @@ check_nearest(const char *name, const char *const names[], size_t n)
     return nearest;
 }
 
-void
-check_declarations(const struct topology *topology OVS_UNUSED,
-                   struct report *report OVS_UNUSED)
+/* Segments. */
+
+static void
+check_vlans(const struct topology *topology, struct report *report)
 {
+    const struct segment *by_vlan[4096] = { NULL };
+    for (size_t i = 0; i < topology->n_segments; i++) {
+        const struct segment *segment = topology->segments[i];
+        if (segment->kind != SEGMENT_VLAN) {
+            continue;
+        }
+        const struct segment **first = &by_vlan[segment->vlan];
+        if (*first) {
+            report_error(report, segment->where, "VLAN %u of segment '%s' is "
+                         "that of segment '%s' (%s:%d) already; choose "
+                         "another", segment->vlan, segment->name,
+                         (*first)->name, (*first)->where.file,
+                         (*first)->where.line);
+        } else {
+            *first = segment;
+        }
+    }
+}
+
+/* Workloads: what must be theirs alone. */
+
+/* An address or MAC within a segment. */
+struct identity {
+    struct hmap_node node;
+    const struct segment *segment;
+    const void *bytes;
+    size_t n_bytes;
+    const struct workload *workload;
+};
+
+static const struct identity *
+find_identity(const struct hmap *identities, const struct segment *segment,
+              const void *bytes, size_t n_bytes, uint32_t hash)
+{
+    const struct identity *identity;
+    HMAP_FOR_EACH_WITH_HASH (identity, node, hash, identities) {
+        if (identity->segment == segment && identity->n_bytes == n_bytes
+            && !memcmp(identity->bytes, bytes, n_bytes)) {
+            return identity;
+        }
+    }
+    return NULL;
+}
+
+/* Enters an identity at 'identity' and returns NULL, or returns the workload
+ * that has it already. */
+static const struct workload *
+claim(struct hmap *identities, struct identity *identity,
+      const struct workload *workload, const void *bytes, size_t n_bytes)
+{
+    const struct segment *segment = workload->home->segment;
+    uint32_t hash = hash_bytes(bytes, n_bytes, segment->id);
+    const struct identity *first = find_identity(identities, segment, bytes,
+                                                 n_bytes, hash);
+    if (first) {
+        return first->workload;
+    }
+    *identity = (struct identity) { .segment = segment, .bytes = bytes,
+                                    .n_bytes = n_bytes,
+                                    .workload = workload };
+    hmap_insert(identities, &identity->node, hash);
+    return NULL;
+}
+
+static void
+report_taken(struct report *report, const char *what, const char *value,
+             const struct workload *workload, const struct workload *first)
+{
+    if (workload == first) {
+        report_error(report, workload->where, "workload '%s' has %s '%s' "
+                     "twice; remove one", workload->name, what, value);
+        return;
+    }
+    char *path = workload_path(first);
+    const char *segment = workload->home->segment->name;
+    report_error(report, workload->where, "%s '%s' of workload '%s' is that "
+                 "of '%s' (%s:%d) already; it must be unique in segment '%s'",
+                 what, value, workload->name, path, first->where.file,
+                 first->where.line, segment);
+    free(path);
+}
+
+static void
+check_identity(const struct workload *workload, struct hmap *identities,
+               struct identity **next, struct report *report)
+{
+    for (size_t i = 0; i < workload->n_macs; i++) {
+        const struct eth_addr *mac = &workload->macs[i];
+        const struct workload *first = claim(identities, (*next)++, workload,
+                                             mac, sizeof *mac);
+        if (first) {
+            char *text = xasprintf(ETH_ADDR_FMT, ETH_ADDR_ARGS(*mac));
+            report_taken(report, "MAC", text, workload, first);
+            free(text);
+        }
+    }
+    for (size_t i = 0; i < workload->n_addresses; i++) {
+        const struct in6_addr *address = &workload->addresses[i];
+        const struct workload *first = claim(identities, (*next)++, workload,
+                                             address, sizeof *address);
+        if (first) {
+            char *text = address_to_string(address);
+            report_taken(report, "address", text, workload, first);
+            free(text);
+        }
+    }
+}
+
+static void
+check_binding(const struct workload *workload, struct shash *bindings,
+              struct report *report)
+{
+    if (!workload->value[0]) {
+        return;                 /* Said already. */
+    }
+    char *binding = binding_to_string(workload);
+    const struct workload *first = shash_find_data(bindings, binding);
+    if (first) {
+        char *path = workload_path(first);
+        report_error(report, workload->where, "workload '%s' is bound by %s, "
+                     "as is '%s' (%s:%d); a port belongs to one workload",
+                     workload->name, binding, path, first->where.file,
+                     first->where.line);
+        free(path);
+        free(binding);
+    } else {
+        shash_add_nocopy(bindings, binding, workload);
+    }
+}
+
+/* All workloads, each once.  The caller frees them. */
+static const struct workload **
+list_workloads(const struct topology *topology, size_t *n)
+{
+    const struct workload **list = xmalloc(topology_n_workloads(topology)
+                                           * sizeof *list);
+    *n = 0;
+    for (size_t i = 0; i < topology->n_applications; i++) {
+        const struct application *application = topology->applications[i];
+        for (size_t j = 0; j < application->n_services; j++) {
+            const struct service *service = application->services[j];
+            for (size_t k = 0; k < service->n_workloads; k++) {
+                if (service->workloads[k]->home == service) {
+                    list[(*n)++] = service->workloads[k];
+                }
+            }
+        }
+    }
+    return list;
+}
+
+static void
+check_workloads(const struct topology *topology, struct report *report)
+{
+    size_t n, n_identities = 0;
+    const struct workload **workloads = list_workloads(topology, &n);
+    for (size_t i = 0; i < n; i++) {
+        n_identities += workloads[i]->n_macs + workloads[i]->n_addresses;
+    }
+    struct identity *storage = xmalloc(n_identities * sizeof *storage);
+    struct identity *next = storage;
+    struct hmap macs_and_addresses = HMAP_INITIALIZER(&macs_and_addresses);
+    struct shash bindings = SHASH_INITIALIZER(&bindings);
+    hmap_reserve(&macs_and_addresses, n_identities);
+    for (size_t i = 0; i < n; i++) {
+        check_binding(workloads[i], &bindings, report);
+        check_identity(workloads[i], &macs_and_addresses, &next, report);
+    }
+    hmap_destroy(&macs_and_addresses);
+    shash_destroy(&bindings);
+    free(storage);
+    free(workloads);
+}
+
+/* What is declared and not used. */
+
+static void
+mark_end(struct hmapx *used, const struct endpoint *end)
+{
+    hmapx_add(used, end->service ? (void *) end->service
+                                 : (void *) end->network);
+}
+
+static void
+mark_used(const struct topology *topology, struct hmapx *used)
+{
+    for (size_t i = 0; i < topology->n_applications; i++) {
+        const struct application *application = topology->applications[i];
+        for (size_t j = 0; j < application->n_links; j++) {
+            mark_end(used, &application->links[j]->from);
+            mark_end(used, &application->links[j]->to);
+        }
+    }
+    for (size_t i = 0; i < topology->n_expects; i++) {
+        const struct expect *expect = topology->expects[i];
+        hmapx_add(used, shash_find_data(&topology->network_index,
+                                        expect->from));
+        hmapx_add(used, shash_find_data(&topology->network_index,
+                                        expect->to));
+    }
+}
+
+static void
+check_services_used(const struct application *application,
+                    const struct hmapx *used, struct report *report)
+{
+    for (size_t i = 0; i < application->n_services; i++) {
+        const struct service *service = application->services[i];
+        if (!service->n_workloads) {
+            report_warning(report, service->where, "service '%s' has no "
+                           "workloads; links with it open nothing",
+                           service->path);
+        }
+        if (!hmapx_contains(used, service)) {
+            report_warning(report, service->where, "service '%s' has no "
+                           "link; it can reach nothing and nothing can reach "
+                           "it", service->path);
+        }
+    }
+}
+
+static void
+check_used(const struct topology *topology, struct report *report)
+{
+    struct hmapx used = HMAPX_INITIALIZER(&used);
+    mark_used(topology, &used);
+    for (size_t i = 0; i < topology->n_applications; i++) {
+        check_services_used(topology->applications[i], &used, report);
+    }
+    for (size_t i = 0; i < topology->n_networks; i++) {
+        const struct network *network = topology->networks[i];
+        if (!hmapx_contains(&used, network)) {
+            report_warning(report, network->where, "network '%s' is never "
+                           "used; link it or remove it", network->name);
+        }
+    }
+    hmapx_destroy(&used);
+}
+
+/* Expectations. */
+
+static void
+check_expects(const struct topology *topology, struct report *report)
+{
+    struct shash seen = SHASH_INITIALIZER(&seen);
+    for (size_t i = 0; i < topology->n_expects; i++) {
+        const struct expect *expect = topology->expects[i];
+        char *opening = opening_to_string(&expect->opening);
+        char *key = xasprintf("%s %s %s %s", expect->from, expect->to,
+                              expect->segment ? expect->segment->name : "",
+                              opening);
+        const struct expect *first = shash_find_data(&seen, key);
+        if (!first) {
+            shash_add(&seen, key, expect);
+        } else if (first->allow != expect->allow) {
+            report_warning(report, expect->where, "this contradicts %s:%d, "
+                           "which expects %s from '%s' to '%s' to be %s",
+                           first->where.file, first->where.line, opening,
+                           expect->from, expect->to,
+                           first->allow ? "allowed" : "denied");
+        }
+        free(key);
+        free(opening);
+    }
+    shash_destroy(&seen);
 }
 
 void
-check_topology(const struct topology *topology, time_t now OVS_UNUSED,
+check_declarations(const struct topology *topology, struct report *report)
+{
+    check_vlans(topology, report);
+    check_workloads(topology, report);
+}
+
+void
+check_topology(const struct topology *topology, time_t now,
                struct report *report)
 {
     check_declarations(topology, report);
+    check_links(topology, now, report);
+    check_used(topology, report);
+    check_expects(topology, report);
 }

@@ -15,19 +15,11 @@
 #include <libxml/parser.h>
 #include <libxml/SAX2.h>
 #include <libxml/parserInternals.h>
-#include <libxml/xmlschemas.h>
 
-#include <openvswitch/dynamic-string.h>
-
-#include "check.h"
 #include "util.h"
 
 #define MAX_FILE_BYTES (64 << 20)
 #define MAX_DEPTH 32
-
-struct xml_schema {
-    xmlSchema *schema;
-};
 
 /* Where messages of libxml2 go. */
 struct sink {
@@ -149,16 +141,59 @@ refuse_doctype(void *parser_, const xmlChar *name OVS_UNUSED,
     xmlStopParser(parser);
 }
 
+/* What to do about an error of libxml2's parser, or "". */
+static const char *
+syntax_hint(int code)
+{
+    switch (code) {
+    case XML_ERR_NAME_REQUIRED:
+    case XML_ERR_ENTITYREF_SEMICOL_MISSING:
+        return "; write &amp; for '&' and &lt; for '<' in text";
+    case XML_ERR_UNDECLARED_ENTITY:
+    case XML_WAR_UNDECLARED_ENTITY:
+        return "; only &amp; &lt; &gt; &quot; and &apos; are known";
+    case XML_ERR_LT_IN_ATTRIBUTE:
+        return "; write &lt; for '<', or close the quote before it";
+    case XML_ERR_ATTRIBUTE_NOT_STARTED:
+    case XML_ERR_ATTRIBUTE_WITHOUT_VALUE:
+        return "; write it as name=\"value\"";
+    case XML_ERR_TAG_NOT_FINISHED:
+        return "; close it with </...>";
+    case XML_ERR_DOCUMENT_END:
+        return "; a file has one <manifest> and nothing after it";
+    case XML_ERR_INVALID_CHAR:
+    case XML_ERR_INVALID_ENCODING:
+    case XML_ERR_UNSUPPORTED_ENCODING:
+        return "; save the file as UTF-8 text";
+    case XML_NS_ERR_UNDEFINED_NAMESPACE:
+        return "; write elements without a prefix";
+    default:
+        return "";
+    }
+}
+
+/* The first error of a file only: the others mostly follow from it. */
 static void
 syntax_error(void *sink_, xmlError *e)
 {
-    const struct sink *sink = sink_;
+    struct sink *sink = sink_;
     if (sink->refused) {
-        return;                 /* Said already. */
+        return;
     }
-    char *message = xstrdup(e->message);
-    message[strcspn(message, "\n")] = '\0';
-    error_at(sink, e->line, "not well-formed XML: %s", message);
+    sink->refused = true;
+    char *message = xmemdup0(e->message, strcspn(e->message, "\n"));
+    if (e->code == XML_ERR_DOCUMENT_EMPTY) {
+        error_at(sink, e->line, "this is not XML; a manifest begins with "
+                 "<manifest xmlns=\"urn:ovs-sdfw:manifest:1\" "
+                 "version=\"1\">");
+    } else if (e->code == XML_ERR_TAG_NAME_MISMATCH && e->str1 && e->str2) {
+        error_at(sink, e->line, "'</%s>' does not close '<%s>' of line %d; "
+                 "close that first, with '</%s>'", e->str2, e->str1, e->int1,
+                 e->str1);
+    } else {
+        error_at(sink, e->line, "not well-formed XML: %s%s", message,
+                 syntax_hint(e->code));
+    }
     free(message);
 }
 
@@ -174,7 +209,8 @@ parse(const char *text, size_t size, struct sink *sink)
                                     XML_PARSE_NONET | XML_PARSE_NOBLANKS
                                     | XML_PARSE_COMPACT
                                     | XML_PARSE_NOWARNING);
-    bool ok = doc && parser->wellFormed && !sink->refused;
+    bool ok = doc && parser->wellFormed && !sink->refused
+              && xmlDocGetRootElement(doc);
     xmlSetStructuredErrorFunc(NULL, NULL);
     xmlFreeParserCtxt(parser);
     if (!ok) {
@@ -182,250 +218,6 @@ parse(const char *text, size_t size, struct sink *sink)
         doc = NULL;
     }
     return doc;
-}
-
-/* Validation.  What a right value looks like, by element or attribute. */
-
-static const char *
-value_hint(const char *name)
-{
-    static const struct {
-        const char *name;
-        const char *hint;
-    } hints[] = {
-        { "mac", "a MAC such as 52:54:00:12:34:56" },
-        { "address", "an address such as 10.0.0.11 or fd00::11" },
-        { "prefix", "a prefix such as 10.0.0.0/8 or fd00::/8" },
-        { "except", "a prefix such as 10.0.0.0/8 or fd00::/8" },
-        { "port", "ports such as 443 or 80,443,8000-8100" },
-        { "mode", "learn, audit or enforce" },
-        { "vlan", "a VLAN from 1 to 4094" },
-        { "name", "a name: letters, digits, '.', '_' and '-', at most 63, "
-                  "beginning with a letter or digit" },
-        { "segment", "the name of a segment" },
-        { "from", "an end such as web, billing/api or internet" },
-        { "to", "an end such as web, billing/api or internet" },
-        { "workload", "SERVICE/WORKLOAD such as web/web-1" },
-        { "protocol", "tcp, udp, sctp, icmp, icmp6 or a protocol number" },
-        { "verdict", "allow or deny" },
-        { "version", "1, the version of the manifest language" },
-        { "number", "an IP protocol number from 0 to 255" },
-        { "type", "an ICMP type: a number from 0 to 255 or a name such as "
-                  "echo-request" },
-        { "code", "an ICMP code from 0 to 255" },
-        { "not-before", "a time with its zone such as "
-                        "2026-12-31T18:00:00Z" },
-        { "not-after", "a time with its zone such as 2026-12-31T18:00:00Z" },
-        { "external-id", "KEY=VALUE such as vm-name=web-1" },
-        { "interface", "the name of an interface" },
-        { "iface-id", "the iface-id of an interface" },
-        { "href", "the name of a file" },
-        { "reason", "a text of at most 1024 characters" },
-        { "ticket", "a text of at most 1024 characters" },
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(hints); i++) {
-        if (!strcmp(hints[i].name, name)) {
-            return hints[i].hint;
-        }
-    }
-    return "another value";
-}
-
-/* Copies what stands between the first "BEFORE'" in 's' and the next "'". */
-static char *
-quoted_after(const char *s, const char *before)
-{
-    const char *p = strstr(s, before);
-    if (!p) {
-        return NULL;
-    }
-    p += strlen(before);
-    return xmemdup0(p, strcspn(p, "'"));
-}
-
-/* The local names in libxml2's "Expected is one of ( {ns}a, {ns}b )". */
-struct name_list {
-    char *text;                 /* Storage. */
-    const char *names[32];
-    size_t n;
-};
-
-static void
-parse_expected(const char *message, struct name_list *list)
-{
-    list->n = 0;
-    const char *p = strstr(message, "Expected is");
-    p = p ? strchr(p, '(') : NULL;
-    list->text = xstrdup(p ? p + 1 : "");
-    char *save = NULL;
-    for (char *word = strtok_r(list->text, " ,)\n", &save);
-         word && list->n < ARRAY_SIZE(list->names);
-         word = strtok_r(NULL, " ,)\n", &save)) {
-        char *brace = strchr(word, '}');
-        if (brace) {
-            list->names[list->n++] = brace + 1;
-        }
-    }
-}
-
-static char *
-join_names(const struct name_list *list)
-{
-    struct ds s = DS_EMPTY_INITIALIZER;
-    for (size_t i = 0; i < list->n; i++) {
-        ds_put_format(&s, "%s<%s>", i ? ", " : "", list->names[i]);
-    }
-    return ds_steal_cstr(&s);
-}
-
-static void
-content_error(const struct sink *sink, const xmlNode *node, int line,
-              const char *message)
-{
-    struct name_list list;
-    parse_expected(message, &list);
-    char *names = join_names(&list);
-    const char *name = (const char *) node->name;
-    if (strstr(message, "Missing child")) {
-        error_at(sink, line, "<%s> is empty; it needs %s%s", name,
-                 list.n > 1 ? "one of " : "", names);
-    } else {
-        const char *parent = node->parent && node->parent->name
-                             ? (const char *) node->parent->name : "?";
-        const char *nearest = check_nearest(name, list.names, list.n);
-        if (nearest) {
-            error_at(sink, line, "unknown element <%s> in <%s>; did you mean "
-                     "<%s>?", name, parent, nearest);
-        } else if (list.n) {
-            error_at(sink, line, "element <%s> does not belong in <%s>; "
-                     "expected %s%s", name, parent,
-                     list.n > 1 ? "one of " : "", names);
-        } else {
-            error_at(sink, line, "element <%s> does not belong in <%s>, which "
-                     "holds no elements", name, parent);
-        }
-    }
-    free(names);
-    free(list.text);
-}
-
-static void
-attribute_error(const struct sink *sink, const xmlNode *node, int line,
-                const char *message)
-{
-    static const char *const known[] = {
-        "name", "vlan", "segment", "mode", "version", "href", "from", "to",
-        "reason", "ticket", "not-before", "not-after", "port", "type", "code",
-        "number", "protocol", "verdict", "interface", "iface-id",
-        "external-id", "workload",
-    };
-    char *attribute = quoted_after(message, "attribute '");
-    const char *nearest = attribute
-        ? check_nearest(attribute, known, ARRAY_SIZE(known)) : NULL;
-    if (nearest && strcmp(nearest, attribute)) {
-        error_at(sink, line, "attribute '%s' is not allowed on <%s>; did you "
-                 "mean '%s'?", attribute, node->name, nearest);
-    } else {
-        error_at(sink, line, "attribute '%s' is not allowed on <%s>; remove "
-                 "it", attribute ? attribute : "?", node->name);
-    }
-    free(attribute);
-}
-
-static void
-value_error(const struct sink *sink, const xmlNode *node, int line,
-            const char *message)
-{
-    char *attribute = quoted_after(message, "attribute '");
-    char *value = quoted_after(message, ": '");
-    const char *name = attribute ? attribute : (const char *) node->name;
-    const char *hint = value_hint(name);
-    if (attribute) {
-        error_at(sink, line, "%s=\"%s\" on <%s> is not right; expected %s",
-                 attribute, value ? value : "", node->name, hint);
-    } else {
-        error_at(sink, line, "<%s> holds '%s'; expected %s", name,
-                 value ? value : "", hint);
-    }
-    free(attribute);
-    free(value);
-}
-
-static void
-validity_error(void *sink_, xmlError *e)
-{
-    const struct sink *sink = sink_;
-    const xmlNode *node = e->node;
-    if (node && node->type == XML_ATTRIBUTE_NODE) {
-        node = node->parent;
-    }
-    int line = node ? xml_line(node) : e->line;
-    if (!node) {
-        error_at(sink, line, "%s", e->message);
-        return;
-    }
-    switch (e->code) {
-    case XML_SCHEMAV_CVC_ELT_1:
-        error_at(sink, line, "the root is <%s>; it must be <manifest "
-                 "xmlns=\"urn:ovs-sdfw:manifest:1\" version=\"1\">",
-                 node->name);
-        break;
-    case XML_SCHEMAV_ELEMENT_CONTENT:
-        content_error(sink, node, line, e->message);
-        break;
-    case XML_SCHEMAV_CVC_COMPLEX_TYPE_3_2_1:
-        attribute_error(sink, node, line, e->message);
-        break;
-    case XML_SCHEMAV_CVC_COMPLEX_TYPE_4: {
-        char *missing = quoted_after(e->message, "attribute '");
-        error_at(sink, line, "<%s> needs the attribute '%s'", node->name,
-                 missing ? missing : "?");
-        free(missing);
-        break;
-    }
-    case XML_SCHEMAV_CVC_COMPLEX_TYPE_2_3:
-    case XML_SCHEMAV_CVC_COMPLEX_TYPE_2_1:
-        error_at(sink, line, "<%s> holds text; it may hold elements only",
-                 node->name);
-        break;
-    case XML_SCHEMAV_CVC_DATATYPE_VALID_1_2_1:
-    case XML_SCHEMAV_CVC_DATATYPE_VALID_1_2_2:
-    case XML_SCHEMAV_CVC_DATATYPE_VALID_1_2_3:
-        value_error(sink, node, line, e->message);
-        break;
-    case XML_SCHEMAV_CVC_PATTERN_VALID:
-    case XML_SCHEMAV_CVC_ENUMERATION_VALID:
-    case XML_SCHEMAV_CVC_MININCLUSIVE_VALID:
-    case XML_SCHEMAV_CVC_MAXINCLUSIVE_VALID:
-    case XML_SCHEMAV_CVC_MINLENGTH_VALID:
-    case XML_SCHEMAV_CVC_MAXLENGTH_VALID: {
-        char *value = quoted_after(e->message, "The value '");
-        char *attribute = quoted_after(e->message, "attribute '");
-        char *same = xasprintf("%s%s%s: '%s'", attribute ? "attribute '" : "",
-                               attribute ? attribute : "",
-                               attribute ? "'" : "", value ? value : "");
-        value_error(sink, node, line, same);
-        free(value);
-        free(attribute);
-        free(same);
-        break;
-    }
-    default: {
-        char *message = xmemdup0(e->message, strcspn(e->message, "\n"));
-        error_at(sink, line, "%s", message);
-        free(message);
-    }
-    }
-}
-
-static bool
-validate(xmlDoc *doc, const struct xml_schema *schema, struct sink *sink)
-{
-    xmlSchemaValidCtxt *ctxt = xmlSchemaNewValidCtxt(schema->schema);
-    xmlSchemaSetValidStructuredErrors(ctxt, validity_error, sink);
-    int result = xmlSchemaValidateDoc(ctxt, doc);
-    xmlSchemaFreeValidCtxt(ctxt);
-    return !result;
 }
 
 xmlDoc *
@@ -443,7 +235,7 @@ xml_read(const char *file, const char *name, const struct xml_schema *schema,
     }
     xmlDoc *doc = parse(text, size, &sink);
     free(text);
-    if (doc && !validate(doc, schema, &sink)) {
+    if (doc && !xml_validate(doc, schema, name, report)) {
         xmlFreeDoc(doc);
         doc = NULL;
     }
@@ -526,30 +318,4 @@ xmlNode *
 xml_next(const xmlNode *node)
 {
     return element_from(node->next);
-}
-
-struct xml_schema *
-xml_schema_read(const char *file, struct report *report)
-{
-    xmlSchemaParserCtxt *parser = xmlSchemaNewParserCtxt(file);
-    xmlSchema *schema = parser ? xmlSchemaParse(parser) : NULL;
-    xmlSchemaFreeParserCtxt(parser);
-    if (!schema) {
-        report_error(report, (struct location) { .file = file },
-                     "cannot read the schema; --schemas or $SDFW_SCHEMAS "
-                     "names its directory");
-        return NULL;
-    }
-    struct xml_schema *result = xmalloc(sizeof *result);
-    result->schema = schema;
-    return result;
-}
-
-void
-xml_schema_destroy(struct xml_schema *schema)
-{
-    if (schema) {
-        xmlSchemaFree(schema->schema);
-        free(schema);
-    }
 }

@@ -20,6 +20,11 @@ void xml_schema_destroy(struct xml_schema *);
 xmlDoc *xml_read(const char *file, const char *name,
                  const struct xml_schema *, struct report *);
 
+/* Validates 'doc', and says in our words what is wrong with it.  Changes
+ * 'doc' if it is not valid. */
+bool xml_validate(xmlDoc *doc, const struct xml_schema *, const char *name,
+                  struct report *);
+
 /* What stands in a valid document.  Text belongs to the document and has no
  * white space around it. */
 
