@@ -548,7 +548,9 @@ check_shadowed(const struct topology *topology, struct report *report)
 {
     size_t n;
     struct entry *entries = list_openings(topology, &n);
-    qsort(entries, n, sizeof *entries, compare_entries);
+    if (n) {
+        qsort(entries, n, sizeof *entries, compare_entries);
+    }
 
     /* Those that may cover the next one: <any/>, the widest of the protocol,
      * the widest of the ICMP type, and the one before. */
@@ -609,9 +611,9 @@ check_wide_open(const struct link *link, struct report *report)
             || (o->protocol == IPPROTO_TCP && !o->first
                 && o->last == UINT16_MAX)) {
             char *text = opening_to_string(o);
-            report_warning(report, o->where, "%s with network '%s', which is "
-                           "everybody, opens everything; name the ports that "
-                           "are needed", text, network->name);
+            report_warning(report, o->where, "this opens everything (%s) "
+                           "with network '%s', which is everybody; name the "
+                           "ports that are needed", text, network->name);
             free(text);
         }
     }

@@ -196,6 +196,29 @@ free_prefixes(struct hmap *prefixes)
     hmap_destroy(prefixes);
 }
 
+/* What is wrong with prefixes that are right one by one. */
+static void
+judge_exceptions(struct interpreter *in, const struct network *network,
+                 const struct hmap *prefixes, const struct hmap *exceptions)
+{
+    if (!network->n_prefixes) {
+        report_error(in->report, network->where, "network '%s' has no "
+                     "<prefix>; it needs one such as 10.0.0.0/8",
+                     network->name);
+        return;
+    }
+    const struct prefix_node *e;
+    HMAP_FOR_EACH (e, node, exceptions) {
+        if (!is_inside(prefixes, &e->prefix)) {
+            char *text = prefix_to_string(&e->prefix);
+            report_error(in->report, e->where, "exception '%s' is not inside "
+                         "a prefix of network '%s'; remove it or add the "
+                         "prefix", text, network->name);
+            free(text);
+        }
+    }
+}
+
 static void
 read_network_prefixes(struct interpreter *in, xmlNode *node,
                       struct network *network)
@@ -207,22 +230,8 @@ read_network_prefixes(struct interpreter *in, xmlNode *node,
                   &network->n_prefixes, &prefixes);
     read_prefixes(in, node, "except", &network->exceptions,
                   &network->n_exceptions, &exceptions);
-    const struct prefix_node *e;
-    HMAP_FOR_EACH (e, node, &exceptions) {
-        if (n_errors == in->report->n_errors
-            && !is_inside(&prefixes, &e->prefix)) {
-            char *text = prefix_to_string(&e->prefix);
-            report_error(in->report, e->where, "exception '%s' is not inside "
-                         "a prefix of network '%s'; remove it or add the "
-                         "prefix", text, network->name);
-            free(text);
-            n_errors = in->report->n_errors;
-        }
-    }
-    if (!network->n_prefixes && n_errors == in->report->n_errors) {
-        report_error(in->report, network->where, "network '%s' has no "
-                     "<prefix>; it needs one such as 10.0.0.0/8",
-                     network->name);
+    if (n_errors == in->report->n_errors) {
+        judge_exceptions(in, network, &prefixes, &exceptions);
     }
     free_prefixes(&prefixes);
     free_prefixes(&exceptions);
@@ -360,9 +369,9 @@ read_workload(struct interpreter *in, xmlNode *node, struct service *service)
     const char *name = xml_attribute(node, "name");
     const struct workload *first = resolver_find_workload(&in->resolver, service, name);
     if (first) {
-        char *what = xasprintf("workload of '%s'", service->path);
-        report_twice(in, place, what, name, first->where);
-        free(what);
+        char *path = workload_path(first);
+        report_twice(in, place, "workload", path, first->where);
+        free(path);
         return;
     }
     struct workload *workload = service_add_workload(service, name, place);

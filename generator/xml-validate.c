@@ -336,7 +336,7 @@ missing_attribute(const struct validation *v, const xmlNode *node,
 {
     char *attribute = attribute_of(message);
     const char *element = (const char *) node->name;
-    error_at(v, node, "'%s' needs the attribute '%s', %s", element,
+    error_at(v, node, "'%s' needs the attribute '%s': %s", element,
              attribute ? attribute : "?",
              value_hint(element, attribute ? attribute : "?"));
     free(attribute);
