@@ -186,26 +186,49 @@ check_identity(const struct workload *workload, struct hmap *identities,
     }
 }
 
+/* A port that a workload is bound to. */
+struct binding {
+    struct hmap_node node;
+    const struct workload *workload;
+};
+
+static const struct workload *
+find_binding(const struct hmap *bindings, const struct workload *workload,
+             uint32_t hash)
+{
+    const struct binding *b;
+    HMAP_FOR_EACH_WITH_HASH (b, node, hash, bindings) {
+        if (b->workload->binding == workload->binding
+            && !strcmp(b->workload->value, workload->value)
+            && nullable_string_is_equal(b->workload->key, workload->key)) {
+            return b->workload;
+        }
+    }
+    return NULL;
+}
+
 static void
-check_binding(const struct workload *workload, struct shash *bindings,
-              struct report *report)
+check_binding(const struct workload *workload, struct hmap *bindings,
+              struct binding *binding, struct report *report)
 {
     if (!workload->value[0]) {
         return;                 /* Said already. */
     }
-    char *binding = binding_to_string(workload);
-    const struct workload *first = shash_find_data(bindings, binding);
-    if (first) {
-        char *path = workload_path(first);
-        report_error(report, workload->where, "workload '%s' is bound by %s, "
-                     "as is '%s' (%s:%d); a port belongs to one workload",
-                     workload->name, binding, path, first->where.file,
-                     first->where.line);
-        free(path);
-        free(binding);
-    } else {
-        shash_add_nocopy(bindings, binding, workload);
+    uint32_t hash = hash_string(workload->value, workload->binding);
+    const struct workload *first = find_binding(bindings, workload, hash);
+    if (!first) {
+        binding->workload = workload;
+        hmap_insert(bindings, &binding->node, hash);
+        return;
     }
+    char *text = binding_to_string(workload);
+    char *path = workload_path(first);
+    report_error(report, workload->where, "workload '%s' is bound by %s, as "
+                 "is '%s' (%s:%d); a port belongs to one workload",
+                 workload->name, text, path, first->where.file,
+                 first->where.line);
+    free(path);
+    free(text);
 }
 
 /* All workloads, each once.  The caller frees them. */
@@ -240,14 +263,17 @@ check_workloads(const struct topology *topology, struct report *report)
     struct identity *storage = xmalloc(n_identities * sizeof *storage);
     struct identity *next = storage;
     struct hmap macs_and_addresses = HMAP_INITIALIZER(&macs_and_addresses);
-    struct shash bindings = SHASH_INITIALIZER(&bindings);
+    struct hmap taken_ports = HMAP_INITIALIZER(&taken_ports);
+    struct binding *bindings = xmalloc(n * sizeof *bindings);
+    hmap_reserve(&taken_ports, n);
     hmap_reserve(&macs_and_addresses, n_identities);
     for (size_t i = 0; i < n; i++) {
-        check_binding(workloads[i], &bindings, report);
+        check_binding(workloads[i], &taken_ports, &bindings[i], report);
         check_identity(workloads[i], &macs_and_addresses, &next, report);
     }
     hmap_destroy(&macs_and_addresses);
-    shash_destroy(&bindings);
+    hmap_destroy(&taken_ports);
+    free(bindings);
     free(storage);
     free(workloads);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "hash.h"
 #include "util.h"
 #include "values.h"
 
@@ -13,35 +14,73 @@
  * not need one for each, and a run stays linear in the size of the input. */
 #define MAX_SUGGESTIONS 50
 
+struct workload_node {
+    struct hmap_node node;
+    struct workload *workload;
+};
+
 void
 resolver_init(struct resolver *resolver, const struct topology *topology)
 {
     resolver->topology = topology;
     resolver->n_suggestions = 0;
-    shash_init(&resolver->workloads);
+    hmap_init(&resolver->workloads);
 }
 
 void
 resolver_destroy(struct resolver *resolver)
 {
-    shash_destroy(&resolver->workloads);
+    struct workload_node *w;
+    HMAP_FOR_EACH_POP (w, node, &resolver->workloads) {
+        free(w);
+    }
+    hmap_destroy(&resolver->workloads);
+}
+
+static uint32_t
+workload_hash(const struct service *home, const char *name)
+{
+    return hash_string(name, hash_pointer(home, 0));
 }
 
 void
 resolver_add_workload(struct resolver *resolver, struct workload *workload)
 {
-    char *path = workload_path(workload);
-    shash_add_nocopy(&resolver->workloads, path, workload);
+    struct workload_node *w = xmalloc(sizeof *w);
+    w->workload = workload;
+    hmap_insert(&resolver->workloads, &w->node,
+                workload_hash(workload->home, workload->name));
 }
 
 struct workload *
 resolver_find_workload(const struct resolver *resolver,
                        const struct service *service, const char *name)
 {
-    char *path = xasprintf("%s/%s", service->path, name);
-    struct workload *workload = shash_find_data(&resolver->workloads, path);
-    free(path);
-    return workload;
+    const struct workload_node *w;
+    HMAP_FOR_EACH_WITH_HASH (w, node, workload_hash(service, name),
+                             &resolver->workloads) {
+        if (w->workload->home == service
+            && !strcmp(w->workload->name, name)) {
+            return w->workload;
+        }
+    }
+    return NULL;
+}
+
+/* The workload "APPLICATION/SERVICE/WORKLOAD", or NULL. */
+static struct workload *
+find_workload_path(const struct resolver *resolver, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash) {
+        return NULL;
+    }
+    char *home = xmemdup0(path, slash - path);
+    const struct service *service
+        = shash_find_data(&resolver->topology->service_index, home);
+    free(home);
+    return service ? resolver_find_workload(resolver, service, slash + 1)
+                   : NULL;
 }
 
 /* Suggestions. */
@@ -336,6 +375,15 @@ resolve_member(struct resolver *resolver, const struct service *service,
 
 /* Expectations. */
 
+static void
+add_workload_paths(struct shash *paths, const struct hmap *workloads)
+{
+    const struct workload_node *w;
+    HMAP_FOR_EACH (w, node, workloads) {
+        shash_add_nocopy(paths, workload_path(w->workload), NULL);
+    }
+}
+
 char *
 resolve_expected(struct resolver *resolver, const char *name)
 {
@@ -343,15 +391,21 @@ resolve_expected(struct resolver *resolver, const char *name)
     struct in6_addr address;
     if (shash_find(&topology->service_index, name)
         || shash_find(&topology->network_index, name)
-        || shash_find(&resolver->workloads, name)
+        || find_workload_path(resolver, name)
         || value_parse_address(name, &address)) {
         return NULL;
     }
     struct candidates candidates = { .n = 0 };
+    struct shash paths = SHASH_INITIALIZER(&paths);
     add_index(&candidates, &topology->service_index);
     add_index(&candidates, &topology->network_index);
-    add_index(&candidates, &resolver->workloads);
-    return unknown(resolver, &candidates, "end", name, "expected "
-                   "APPLICATION/SERVICE, APPLICATION/SERVICE/WORKLOAD, a "
-                   "network or an address");
+    if (resolver->n_suggestions < MAX_SUGGESTIONS) {
+        add_workload_paths(&paths, &resolver->workloads);
+        add_index(&candidates, &paths);
+    }
+    char *error = unknown(resolver, &candidates, "end", name, "expected "
+                          "APPLICATION/SERVICE, APPLICATION/SERVICE/WORKLOAD, "
+                          "a network or an address");
+    shash_destroy(&paths);
+    return error;
 }

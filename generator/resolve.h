@@ -5,11 +5,13 @@
 #ifndef SDFW_RESOLVE_H
 #define SDFW_RESOLVE_H 1
 
+#include <openvswitch/hmap.h>
+
 #include "model.h"
 
 struct resolver {
     const struct topology *topology;
-    struct shash workloads;     /* By path; data is struct workload. */
+    struct hmap workloads;      /* By home and name. */
     int n_suggestions;          /* Made so far: each costs a search. */
 };
 
