@@ -23,6 +23,7 @@
 #include <openvswitch/vconn.h>
 
 #include "byte-order.h"
+#include "diff.h"
 #include "dirs.h"
 #include "flow.h"
 #include "timeval.h"
@@ -284,8 +285,8 @@ parse_flow_stats(struct ofpbuf *body, struct flow_set *set)
     return true;
 }
 
-char *
-bridge_dump_flows(struct bridge *bridge, struct flow_set *installed)
+static struct ofputil_flow_stats_request
+our_flows_request(void)
 {
     struct ofputil_flow_stats_request request = {
         .cookie = htonll(COOKIE_PREFIX),
@@ -295,6 +296,13 @@ bridge_dump_flows(struct bridge *bridge, struct flow_set *installed)
         .table_id = OFPTT_ALL,
     };
     match_init_catchall(&request.match);
+    return request;
+}
+
+char *
+bridge_dump_flows(struct bridge *bridge, struct flow_set *installed)
+{
+    struct ofputil_flow_stats_request request = our_flows_request();
     struct ofpbuf *msg = ofputil_encode_flow_stats_request(
         &request, ofputil_protocol_from_ofp_version(
                       vconn_get_version(bridge->vconn)));
@@ -330,25 +338,29 @@ bridge_dump_flows(struct bridge *bridge, struct flow_set *installed)
     return error ? connection_error(bridge, doing, error) : NULL;
 }
 
-/* OpenFlow 1.5 reports idle times.  Its statistics have another form, so they
- * are decoded and encoded again. */
+static void
+add_decoded(struct flow_set *set, const struct ofputil_flow_stats *fs)
+{
+    struct ofpbuf ofpacts;
+    ofpbuf_use_const(&ofpacts, fs->ofpacts, fs->ofpacts_len);
+    struct flow_record *flow = flow_set_add(set, fs->table_id, fs->priority,
+                                            ntohll(fs->cookie), &fs->match,
+                                            &ofpacts);
+    flow->idle_s = fs->idle_age >= 0 ? fs->idle_age : UINT32_MAX;
+}
+
+/* OpenFlow 1.5 reports idle times, with actions in another encoding, so only
+ * the idle times are taken from it. */
 char *
-bridge_dump_flows_idle(struct bridge *bridge, struct flow_set *installed)
+bridge_read_idle(struct bridge *bridge, struct flow_set *installed)
 {
     struct vconn *vconn;
     char *error = open_vconn(bridge, 1u << OFP15_VERSION, &vconn);
     if (error) {
         free(error);
-        return bridge_dump_flows(bridge, installed);
+        return NULL;
     }
-    struct ofputil_flow_stats_request request = {
-        .cookie = htonll(COOKIE_PREFIX),
-        .cookie_mask = htonll(COOKIE_PREFIX_MASK),
-        .out_port = OFPP_ANY,
-        .out_group = OFPG_ANY,
-        .table_id = OFPTT_ALL,
-    };
-    match_init_catchall(&request.match);
+    struct ofputil_flow_stats_request request = our_flows_request();
     struct ofputil_flow_stats *stats;
     size_t n;
     int io_error = vconn_dump_flows(vconn, &request, OFPUTIL_P_OF15_OXM,
@@ -357,21 +369,22 @@ bridge_dump_flows_idle(struct bridge *bridge, struct flow_set *installed)
     if (io_error) {
         return connection_error(bridge, "reading its flows", io_error);
     }
+
+    struct flow_set decoded;
+    flow_set_init(&decoded, installed->table_base);
     for (size_t i = 0; i < n; i++) {
-        const struct ofputil_flow_stats *fs = &stats[i];
-        struct ofpbuf ofpacts;
-        ofpbuf_use_const(&ofpacts, fs->ofpacts, fs->ofpacts_len);
-        struct flow_record *flow = flow_set_add(
-            installed, fs->table_id, fs->priority, ntohll(fs->cookie),
-            &fs->match, &ofpacts);
-        flow->n_packets = fs->packet_count;
-        flow->n_bytes = fs->byte_count;
-        flow->duration_s = fs->duration_sec;
-        flow->hard_timeout = fs->hard_timeout;
-        flow->idle_s = fs->idle_age >= 0 ? fs->idle_age : UINT32_MAX;
-        free(CONST_CAST(struct ofpact *, fs->ofpacts));
+        add_decoded(&decoded, &stats[i]);
+        free(CONST_CAST(struct ofpact *, stats[i].ofpacts));
     }
     free(stats);
+    size_t *matches = diff_match(&decoded, installed);
+    for (size_t i = 0; i < installed->n; i++) {
+        if (matches[i] != SIZE_MAX) {
+            installed->flows[i].idle_s = decoded.flows[matches[i]].idle_s;
+        }
+    }
+    free(matches);
+    flow_set_destroy(&decoded);
     return NULL;
 }
 

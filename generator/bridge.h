@@ -32,9 +32,9 @@ uint64_t bridge_datapath_id(const struct bridge *);
 char *bridge_dump_flows(struct bridge *, struct flow_set *installed)
     OVS_WARN_UNUSED_RESULT;
 
-/* The same, with the time since each flow was last used, which takes longer
- * (and OpenFlow 1.5, without which it is left unknown). */
-char *bridge_dump_flows_idle(struct bridge *, struct flow_set *installed)
+/* Sets 'idle_s' of the flows in 'installed', which have been read.  It stays
+ * unknown if the bridge does not speak OpenFlow 1.5. */
+char *bridge_read_idle(struct bridge *, struct flow_set *installed)
     OVS_WARN_UNUSED_RESULT;
 
 /* Applies 'changes' in one atomic bundle.  On error the bridge is as it was,

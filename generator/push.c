@@ -93,9 +93,10 @@ handle_bridge(const struct job *job, struct bridge *bridge, struct ovsdb *db)
         result->n_local += result->ports->of_workload[i] != 0;
     }
     if (!error) {
-        error = job->options->read_idle
-                ? bridge_dump_flows_idle(bridge, &result->installed)
-                : bridge_dump_flows(bridge, &result->installed);
+        error = bridge_dump_flows(bridge, &result->installed);
+    }
+    if (!error && job->options->read_idle) {
+        error = bridge_read_idle(bridge, &result->installed);
     }
     if (error) {
         return error;
