@@ -217,7 +217,7 @@ def test_plan_show_explain(lab):
     assert "as the topology says" in show and "NEVER USED" in show
     line = [x for x in show.splitlines() if "tcp/9000" in x][0]
     assert "NEVER" not in line and "s ago" in line, line
-    flow = [x for x in lab.our_flows() if "table=117" in x][0]
+    flow = [x for x in lab.our_flows() if "reg13=0x201" in x][0]
     told = lab.command("explain", path, flow).stdout
     assert "workload shop/" in told and "m.xml:" in told, told
     for words, status in (
