@@ -19,6 +19,8 @@
 #include "unixctl.h"
 #include "util.h"
 
+#define CLIENT_PORT 49152       /* The first dynamic port (RFC 6335). */
+
 struct host {
     struct in6_addr address;
     struct eth_addr mac;
@@ -117,16 +119,26 @@ format_packet(const struct host *from, const struct host *to, bool ipv4,
                   ipv4 ? "nw_dst" : "ipv6_dst", dst);
     free(src);
     free(dst);
+    /* The trace takes conntrack's original tuple from the packet given, and
+     * that conntrack says "new" from --ct-next. */
+    bool icmp = what->protocol == IPPROTO_ICMP
+                || what->protocol == IPPROTO_ICMPV6;
+    ds_put_format(&s, ",ct_state=trk|new,ct_nw_proto=%u,ct_tp_src=%d,"
+                  "ct_tp_dst=%d", what->protocol,
+                  icmp ? what->icmp_type : CLIENT_PORT,
+                  icmp ? MAX(what->icmp_code, 0) : what->first);
     switch (what->protocol) {
     case IPPROTO_TCP:
-        ds_put_format(&s, ",tcp_src=49152,tcp_dst=%u,tcp_flags=syn",
-                      what->first);
+        ds_put_format(&s, ",tcp_src=%d,tcp_dst=%u,tcp_flags=syn",
+                      CLIENT_PORT, what->first);
         break;
     case IPPROTO_UDP:
-        ds_put_format(&s, ",udp_src=49152,udp_dst=%u", what->first);
+        ds_put_format(&s, ",udp_src=%d,udp_dst=%u", CLIENT_PORT,
+                      what->first);
         break;
     case IPPROTO_SCTP:
-        ds_put_format(&s, ",sctp_src=49152,sctp_dst=%u", what->first);
+        ds_put_format(&s, ",sctp_src=%d,sctp_dst=%u", CLIENT_PORT,
+                      what->first);
         break;
     case IPPROTO_ICMP:
         ds_put_format(&s, ",icmp_type=%d,icmp_code=%d", what->icmp_type,
