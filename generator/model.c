@@ -349,6 +349,13 @@ topology_n_workloads(const struct topology *topology)
 }
 
 bool
+opening_has_ports(const struct opening *o)
+{
+    return o->protocol == IPPROTO_TCP || o->protocol == IPPROTO_UDP
+           || o->protocol == IPPROTO_SCTP;
+}
+
+bool
 prefix_holds(const struct prefix *prefix, const struct in6_addr *address)
 {
     /* ::/0 holds no IPv4 address, though IPv4 is kept in 128 bits. */

@@ -230,6 +230,9 @@ bool link_is_valid(const struct link *, time_t now);
 /* The number of all workloads of 'topology'. */
 size_t topology_n_workloads(const struct topology *);
 
+/* True for the protocols whose openings have ports. */
+bool opening_has_ports(const struct opening *);
+
 bool prefix_holds(const struct prefix *, const struct in6_addr *);
 /* True if the longest match of 'network' for 'address' is a prefix. */
 bool network_holds(const struct network *, const struct in6_addr *);
