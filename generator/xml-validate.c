@@ -15,6 +15,7 @@
 #include <libxml/xmlschemas.h>
 
 #include <openvswitch/dynamic-string.h>
+#include <openvswitch/shash.h>
 
 #include "check.h"
 #include "util.h"
@@ -23,9 +24,21 @@
 #define BEGINNING "<manifest xmlns=\"" NAMESPACE "\" version=\"1\">"
 #define MAX_SHOWN 64            /* Bytes of a wrong value. */
 
+struct name_list {
+    const char *names[32];      /* Of the schema's document. */
+    size_t n;
+};
+
+/* What an element may have. */
+struct element {
+    struct name_list elements;
+    struct name_list attributes;
+};
+
 struct xml_schema {
     xmlDoc *doc;                /* The file, for names; used by 'schema'. */
     xmlSchema *schema;
+    struct shash elements;      /* By name; data is struct element. */
 };
 
 struct validation {
@@ -54,11 +67,6 @@ error_at(const struct validation *v, const xmlNode *node, const char *format,
 
 /* Names in the schema. */
 
-struct name_list {
-    const char *names[32];
-    size_t n;
-};
-
 /* The top-level definition of 'kind' ("group", "complexType") in the
  * schema. */
 static const xmlNode *
@@ -70,24 +78,6 @@ find_definition(const struct xml_schema *schema, const char *kind,
         const char *its_name = xml_attribute(node, "name");
         if (xml_is(node, kind) && its_name && !strcmp(its_name, name)) {
             return node;
-        }
-    }
-    return NULL;
-}
-
-/* The definition of the element 'name' below 'node' of the schema.  No two
- * elements share a name. */
-static const xmlNode *
-find_element(const xmlNode *node, const char *name)
-{
-    for (node = xml_first(node); node; node = xml_next(node)) {
-        const char *its_name = xml_attribute(node, "name");
-        if (xml_is(node, "element") && its_name && !strcmp(its_name, name)) {
-            return node;
-        }
-        const xmlNode *below = find_element(node, name);
-        if (below) {
-            return below;
         }
     }
     return NULL;
@@ -113,21 +103,35 @@ list_names(const struct xml_schema *schema, const xmlNode *node,
     }
 }
 
-/* The names of 'kind' that the element 'name' may have. */
-static struct name_list
-allowed_names(const struct xml_schema *schema, const char *name,
-              const char *kind)
+/* Enters what each element that is defined below 'node' may have.  No two
+ * elements share a name. */
+static void
+index_elements(struct xml_schema *schema, const xmlNode *node)
 {
-    struct name_list list = { .n = 0 };
-    const xmlNode *element
-        = find_element(xmlDocGetRootElement(schema->doc), name);
-    if (element) {
-        const xmlNode *type
-            = find_definition(schema, "complexType",
-                              xml_attribute(element, "type"));
-        list_names(schema, type ? type : element, kind, &list);
+    for (node = xml_first(node); node; node = xml_next(node)) {
+        if (xml_is(node, "element")) {
+            struct element *element = xzalloc(sizeof *element);
+            const xmlNode *type
+                = find_definition(schema, "complexType",
+                                  xml_attribute(node, "type"));
+            list_names(schema, type ? type : node, "element",
+                       &element->elements);
+            list_names(schema, type ? type : node, "attribute",
+                       &element->attributes);
+            shash_add_assert(&schema->elements, xml_attribute(node, "name"),
+                             element);
+        }
+        index_elements(schema, node);
     }
-    return list;
+}
+
+/* What the element 'name' may have; nothing if there is no such element. */
+static const struct element *
+find_element(const struct xml_schema *schema, const char *name)
+{
+    static const struct element nothing = { .elements.n = 0 };
+    const struct element *element = shash_find_data(&schema->elements, name);
+    return element ? element : &nothing;
 }
 
 static bool
@@ -165,20 +169,21 @@ static void
 weed_attributes(const struct validation *v, xmlNode *node)
 {
     const char *name = (const char *) node->name;
-    struct name_list allowed = allowed_names(v->schema, name, "attribute");
+    const struct name_list *allowed
+        = &find_element(v->schema, name)->attributes;
     xmlAttr *next;
     for (xmlAttr *a = node->properties; a; a = next) {
         const char *attribute = (const char *) a->name;
         next = a->next;
-        if (holds_name(&allowed, attribute)) {
+        if (holds_name(allowed, attribute)) {
             continue;
         }
-        const char *nearest = check_nearest(attribute, allowed.names,
-                                            allowed.n);
-        char *names = join_names(&allowed);
+        const char *nearest = check_nearest(attribute, allowed->names,
+                                            allowed->n);
+        char *names = join_names(allowed);
         error_at(v, node, "attribute '%s' is not allowed on '%s'; %s%s%s",
                  attribute, name,
-                 nearest ? "did you mean '" : allowed.n ? "it may have "
+                 nearest ? "did you mean '" : allowed->n ? "it may have "
                                                         : "it has none",
                  nearest ? nearest : names, nearest ? "'?" : "");
         free(names);
@@ -197,7 +202,7 @@ report_element(const struct validation *v, const xmlNode *node,
     const char *name = (const char *) node->name;
     const char *parent = (const char *) node->parent->name;
     char *names = join_names(allowed);
-    bool known = find_element(xmlDocGetRootElement(v->schema->doc), name);
+    bool known = shash_find(&v->schema->elements, name);
     if (nearest) {
         error_at(v, node, "unknown element '%s' in '%s'; did you mean '%s'?",
                  name, parent, nearest);
@@ -222,18 +227,17 @@ static void
 weed(const struct validation *v, xmlNode *node)
 {
     weed_attributes(v, node);
-    struct name_list allowed = allowed_names(v->schema,
-                                             (const char *) node->name,
-                                             "element");
+    const struct name_list *allowed
+        = &find_element(v->schema, (const char *) node->name)->elements;
     xmlNode *next;
     for (xmlNode *child = xml_first(node); child; child = next) {
         const char *name = (const char *) child->name;
         next = xml_next(child);
-        if (!is_ours(child) || !holds_name(&allowed, name)) {
+        if (!is_ours(child) || !holds_name(allowed, name)) {
             const char *nearest
-                = is_ours(child) ? check_nearest(name, allowed.names,
-                                                 allowed.n) : NULL;
-            report_element(v, child, &allowed, nearest);
+                = is_ours(child) ? check_nearest(name, allowed->names,
+                                                 allowed->n) : NULL;
+            report_element(v, child, allowed, nearest);
             if (!nearest) {
                 node->extra = true;     /* Not empty: see missing_child(). */
                 xmlUnlinkNode(child);
@@ -349,8 +353,7 @@ missing_child(const struct validation *v, const xmlNode *node)
         return;                 /* What stood there was reported. */
     }
     const char *name = (const char *) node->name;
-    struct name_list allowed = allowed_names(v->schema, name, "element");
-    char *names = join_names(&allowed);
+    char *names = join_names(&find_element(v->schema, name)->elements);
     error_at(v, node, "'%s' is empty; it needs %s", name, names);
     free(names);
 }
@@ -453,6 +456,8 @@ xml_schema_read(const char *file, struct report *report)
     struct xml_schema *result = xmalloc(sizeof *result);
     result->doc = doc;
     result->schema = schema;
+    shash_init(&result->elements);
+    index_elements(result, xmlDocGetRootElement(doc));
     return result;
 }
 
@@ -460,6 +465,7 @@ void
 xml_schema_destroy(struct xml_schema *schema)
 {
     if (schema) {
+        shash_destroy_free_data(&schema->elements);
         xmlSchemaFree(schema->schema);
         xmlFreeDoc(schema->doc);
         free(schema);
