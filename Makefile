@@ -61,6 +61,8 @@ command_sources = generator/sdfw.c $(wildcard generator/cmd-*.c)
 library_sources = $(filter-out $(command_sources),$(wildcard generator/*.c))
 unit_tests = $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,\
 	$(wildcard tests/unit/test-*.c))
+# What unit tests share.
+test_support = $(filter-out tests/unit/test-%,$(wildcard tests/unit/*.c))
 tool_sources = $(wildcard tests/bench/*.c tests/unit/*.c)
 
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
@@ -85,7 +87,8 @@ $(OUT)/bin/sdfw: $(call objects,$(command_sources)) $(library)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(OVS_LIBS) $(XML_LIBS)
 
-$(OUT)/tests/unit/%: $(OUT)/obj/tests/unit/%.o $(library)
+$(OUT)/tests/unit/%: $(OUT)/obj/tests/unit/%.o \
+		$(call objects,$(test_support)) $(library)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(OVS_LIBS) $(XML_LIBS)
 

@@ -19,6 +19,7 @@
 struct scoped_address {
     struct hmap_node node;
     const struct in6_addr *address;
+    const struct segment *segment;
     const struct workload *workload;
 };
 
@@ -29,12 +30,22 @@ find_address(const struct hmap *addresses, const struct in6_addr *address,
     const struct scoped_address *a;
     HMAP_FOR_EACH_WITH_HASH (a, node, hash_bytes(address, 16, segment->id),
                              addresses) {
-        if (a->workload->home->segment == segment
+        if (a->segment == segment
             && !memcmp(a->address, address, sizeof *address)) {
             return a;
         }
     }
     return NULL;
+}
+
+static void
+add_address(struct hmap *addresses, const struct in6_addr *address,
+            const struct segment *segment, const struct workload *workload)
+{
+    struct scoped_address *a = xmalloc(sizeof *a);
+    *a = (struct scoped_address) { .address = address, .segment = segment,
+                                   .workload = workload };
+    hmap_insert(addresses, &a->node, hash_bytes(address, 16, segment->id));
 }
 
 static void
@@ -48,12 +59,8 @@ index_addresses(const struct topology *topology, struct hmap *addresses)
                 const struct workload *workload = service->workloads[k];
                 for (size_t m = 0; m < workload->n_addresses
                      && workload->home == service; m++) {
-                    struct scoped_address *a = xmalloc(sizeof *a);
-                    a->address = &workload->addresses[m];
-                    a->workload = workload;
-                    hmap_insert(addresses, &a->node,
-                                hash_bytes(a->address, 16,
-                                           service->segment->id));
+                    add_address(addresses, &workload->addresses[m],
+                                service->segment, workload);
                 }
             }
         }
@@ -92,8 +99,8 @@ is_first_crossing(struct crossing_check *check, const struct service *service,
     return true;
 }
 
-/* Reports the first workload of 'service' whose address somebody in 'segment'
- * has too. */
+/* Makes the addresses of 'service' known in 'segment', or reports the first
+ * of them that somebody else has there, or is known by there. */
 static void
 check_crossing(struct crossing_check *check, const struct link *link,
                const struct service *service, const struct segment *segment)
@@ -105,10 +112,15 @@ check_crossing(struct crossing_check *check, const struct link *link,
         const struct workload *workload = service->workloads[i];
         for (size_t j = 0; j < workload->n_addresses; j++) {
             const struct in6_addr *address = &workload->addresses[j];
+            if (IN6_IS_ADDR_LINKLOCAL(address)) {
+                continue;
+            }
             const struct scoped_address *a
-                = IN6_IS_ADDR_LINKLOCAL(address) ? NULL
-                  : find_address(&check->addresses, address, segment);
+                = find_address(&check->addresses, address, segment);
             if (!a) {
+                add_address(&check->addresses, address, segment, workload);
+                continue;
+            } else if (a->workload == workload) {
                 continue;
             }
             char *text = address_to_string(address);

@@ -11,14 +11,18 @@
 #include <openvswitch/dynamic-string.h>
 
 #include "hash.h"
+#include "packets.h"
 #include "util.h"
 
 /* Prefixes that only say "workloads live here" are at least so many bits long
- * if that needs no more than MAX_COVERS of them in a family.  Outside of them,
- * the datapath's flows need not tell addresses apart. */
-#define MAX_COVERS 2
-#define COVER_IPV4_LEN (96 + 24)
-#define COVER_IPV6_LEN 64
+ * if that needs no more than so many of them.  Outside of them, the datapath's
+ * flows need not tell addresses apart. */
+struct cover_limits {
+    int min_len, len;
+    size_t max_n;
+};
+static const struct cover_limits ipv4_covers = { 96, 96 + 24, 2 };
+static const struct cover_limits ipv6_covers = { 0, 64, 3 }; /* + fe80::/64 */
 
 uint64_t
 stable_hash(const char *s, uint64_t basis)
@@ -170,21 +174,36 @@ find_segment(struct classes *classes, const struct segment *segment)
 }
 
 static void
-add_addresses(struct class_segment *cs, const struct workload *workload,
-              const struct class *class, bool foreign)
+add_address(struct class_segment *cs, const struct in6_addr *address,
+            const struct workload *workload, const struct class *class)
 {
+    if (cs->n_addresses >= cs->allocated_addresses) {
+        cs->addresses = x2nrealloc(cs->addresses, &cs->allocated_addresses,
+                                   sizeof *cs->addresses);
+    }
+    cs->addresses[cs->n_addresses++] = (struct class_address) {
+        .address = *address,
+        .workload = workload,
+        .class = class,
+        .foreign = workload->home->segment != cs->segment,
+    };
+}
+
+/* At home, a workload with IPv6 also has the link-local address that it makes
+ * of its MAC, as neighbor discovery needs it (RFC 4291, appendix A). */
+static void
+add_home(struct class_segment *cs, const struct workload *workload,
+         const struct class *class)
+{
+    bool ipv6 = false;
     for (size_t i = 0; i < workload->n_addresses; i++) {
-        if (cs->n_addresses >= cs->allocated_addresses) {
-            cs->addresses = x2nrealloc(cs->addresses,
-                                       &cs->allocated_addresses,
-                                       sizeof *cs->addresses);
-        }
-        cs->addresses[cs->n_addresses++] = (struct class_address) {
-            .address = workload->addresses[i],
-            .workload = workload,
-            .class = class,
-            .foreign = foreign,
-        };
+        add_address(cs, &workload->addresses[i], workload, class);
+        ipv6 |= !is_ipv4(&workload->addresses[i]);
+    }
+    for (size_t i = 0; ipv6 && i < workload->n_macs; i++) {
+        struct in6_addr lla;
+        in6_generate_lla(workload->macs[i], &lla);
+        add_address(cs, &lla, workload, class);
     }
 }
 
@@ -195,9 +214,14 @@ add_foreign(struct classes *classes, struct class_segment *cs,
 {
     for (size_t i = 0; i < service->n_workloads; i++) {
         const struct workload *workload = service->workloads[i];
-        if (workload->home->segment != cs->segment) {
-            add_addresses(cs, workload,
-                          classes->of_workload[workload->index], true);
+        const struct class *class = classes->of_workload[workload->index];
+        if (workload->home->segment == cs->segment) {
+            continue;
+        }
+        for (size_t j = 0; j < workload->n_addresses; j++) {
+            if (!IN6_IS_ADDR_LINKLOCAL(&workload->addresses[j])) {
+                add_address(cs, &workload->addresses[j], workload, class);
+            }
         }
     }
 }
@@ -212,7 +236,8 @@ compare_addresses(const void *a_, const void *b_)
 }
 
 /* Sorts the addresses and drops those that were added twice, because several
- * links lead to them; what is at home wins. */
+ * links lead to them or because a link-local one is declared too; what is at
+ * home wins. */
 static void
 sort_addresses(struct class_segment *cs)
 {
@@ -233,7 +258,8 @@ sort_addresses(struct class_segment *cs)
 
 /* Prefixes. */
 
-enum entry_kind { ENTRY_COVER, ENTRY_OUT, ENTRY_IN };
+/* In this order where prefixes are equal: an exception wins. */
+enum entry_kind { ENTRY_COVER, ENTRY_IN, ENTRY_OUT };
 
 struct entry {
     struct prefix prefix;
@@ -272,12 +298,13 @@ clear_host_bits(struct in6_addr *address, int len)
 /* Adds covers of the addresses of one family, which are contiguous in the
  * sorted array. */
 static void
-add_covers(const struct class_address *addresses, size_t n, int min_len,
-           int len, struct entries *es)
+add_covers(const struct class_address *addresses, size_t n,
+           const struct cover_limits *limits, struct entries *es)
 {
     if (!n) {
         return;
     }
+    int len = limits->len;
     for (;; len--) {
         size_t n_covers = 0;
         struct prefix cover = { .len = len };
@@ -289,7 +316,7 @@ add_covers(const struct class_address *addresses, size_t n, int min_len,
                 n_covers++;
             }
         }
-        if (n_covers <= MAX_COVERS || len == min_len) {
+        if (n_covers <= limits->max_n || len == limits->min_len) {
             break;
         }
     }
@@ -492,8 +519,7 @@ build_family(const struct topology *topology, struct classes *classes,
             family[n++] = cs->addresses[i];
         }
     }
-    add_covers(family, n, ipv4 ? 96 : 0,
-               ipv4 ? COVER_IPV4_LEN : COVER_IPV6_LEN, &es);
+    add_covers(family, n, ipv4 ? &ipv4_covers : &ipv6_covers, &es);
     qsort(es.entries, es.n, sizeof *es.entries, compare_entries);
     build_prefixes(classes, cs, &es, family, n);
     free(family);
@@ -521,8 +547,8 @@ classes_create(const struct topology *topology,
         struct class *class = class_of_services(classes, workload->services,
                                                 workload->n_services);
         classes->of_workload[i] = class;
-        add_addresses(find_segment(classes, workload->home->segment),
-                      workload, class, false);
+        add_home(find_segment(classes, workload->home->segment), workload,
+                 class);
     }
 
     for (size_t i = 0; i < topology->n_applications; i++) {

@@ -203,8 +203,18 @@ add_access_ports(struct compiler *c)
  * 64 kB, so large segments take several flows, told apart by REG_DST_PORT. */
 #define FLOOD_PORTS 2000
 
+static bool
+is_flooded(const struct compiler *c, size_t i, const struct segment *segment,
+           bool tolerated)
+{
+    return c->ports->of_workload[i]
+           && c->ports->workloads[i]->home->segment == segment
+           && !(tolerated && c->classes->of_workload[i]->enforce);
+}
+
+/* If 'tolerated', for deviations: then only to those who do not enforce. */
 static void
-add_flood(struct compiler *c, const struct segment *segment)
+add_flood(struct compiler *c, const struct segment *segment, bool tolerated)
 {
     struct origin origin = { .kind = ORIGIN_SEGMENT, .object = segment };
     size_t chunk = 0, n = 0;
@@ -216,17 +226,20 @@ add_flood(struct compiler *c, const struct segment *segment)
             match_init_catchall(&match);
             match_set_reg_masked(&match, REG_SEGMENT, segment->id, 0xffff);
             match_set_reg_masked(&match, REG_DST_PORT, chunk, 0xffff);
+            if (tolerated) {
+                match_set_reg_masked(&match, REG_FLAGS, FLAG(FLAG_TOLERATED),
+                                     FLAG(FLAG_TOLERATED));
+            }
             put_load(&c->ofpacts, REG_DST_PORT, 0, 16, end ? 0 : ++chunk);
             if (!end) {
                 put_resubmit(c, TABLE_FLOOD);
             }
-            add_match(c, TABLE_FLOOD, 10, segment_cookie(segment), origin,
-                      &match);
+            add_match(c, TABLE_FLOOD, tolerated ? 20 : 10,
+                      segment_cookie(segment), origin, &match);
             ofpbuf_clear(&c->ofpacts);
             n = 0;
         }
-        if (!end && c->ports->of_workload[i]
-            && c->ports->workloads[i]->home->segment == segment) {
+        if (!end && is_flooded(c, i, segment, tolerated)) {
             ofpact_put_OUTPUT(&c->ofpacts)->port
                 = u16_to_ofp(c->ports->of_workload[i]);
             n++;
@@ -235,14 +248,17 @@ add_flood(struct compiler *c, const struct segment *segment)
 }
 
 static void
-add_segment(struct compiler *c, const struct segment *segment)
+add_segment(struct compiler *c, const struct segment *segment, bool lenient)
 {
     struct origin origin = { .kind = ORIGIN_SEGMENT, .object = segment };
     uint64_t cookie = segment_cookie(segment);
 
     add_managed_ports(c, segment, true);
     add_managed_ports(c, segment, false);
-    add_flood(c, segment);
+    add_flood(c, segment, false);
+    if (lenient) {
+        add_flood(c, segment, true);
+    }
     if (segment->kind == SEGMENT_VLAN) {
         add_text(c, TABLE_PORT, 5, cookie, origin,
                  "dl_vlan=%u,actions=load:%u->NXM_NX_REG2[0..15],"
@@ -273,6 +289,9 @@ add_mac(struct compiler *c, const struct workload *workload,
     match_set_xreg(&match, XREG_MAC, eth_addr_to_uint64(*mac));
     ofpbuf_clear(&c->ofpacts);
     put_load(&c->ofpacts, REG_OWNER, 0, 16, port);
+    if (c->classes->of_workload[workload->index]->enforce) {
+        put_load(&c->ofpacts, REG_FLAGS, FLAG_ENFORCE, 1, 1);
+    }
     add_match(c, TABLE_MAC, 10, workload_cookie(workload),
               (struct origin) { .kind = ORIGIN_WORKLOAD, .object = workload },
               &match);
@@ -301,52 +320,12 @@ add_address(struct compiler *c, const struct segment *segment,
               &match);
 }
 
-/* The link-local address that an IPv6 host makes of its MAC, as neighbor
- * discovery needs it (RFC 4291, appendix A). */
-static struct in6_addr
-link_local(const struct eth_addr *mac)
-{
-    struct in6_addr address;
-    in6_generate_lla(*mac, &address);
-    return address;
-}
-
-static bool
-has_ipv6(const struct workload *workload)
-{
-    for (size_t i = 0; i < workload->n_addresses; i++) {
-        if (!IN6_IS_ADDR_V4MAPPED(&workload->addresses[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool
-has_address(const struct workload *workload, const struct in6_addr *address)
-{
-    for (size_t i = 0; i < workload->n_addresses; i++) {
-        if (!memcmp(&workload->addresses[i], address, sizeof *address)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void
-add_workload(struct compiler *c, const struct workload *workload)
+add_macs(struct compiler *c, const struct workload *workload)
 {
     uint16_t port = c->ports->of_workload[workload->index];
-    if (!port) {
-        return;
-    }
-    for (size_t i = 0; i < workload->n_macs; i++) {
+    for (size_t i = 0; port && i < workload->n_macs; i++) {
         add_mac(c, workload, &workload->macs[i], port);
-        struct in6_addr lla = link_local(&workload->macs[i]);
-        if (has_ipv6(workload) && !has_address(workload, &lla)) {
-            add_address(c, workload->home->segment, workload, &lla,
-                        c->classes->of_workload[workload->index], port);
-        }
     }
 }
 
@@ -776,6 +755,17 @@ opens_sctp(const struct topology *topology)
     return false;
 }
 
+static bool
+has_ipv6(const struct workload *workload)
+{
+    for (size_t i = 0; i < workload->n_addresses; i++) {
+        if (!IN6_IS_ADDR_V4MAPPED(&workload->addresses[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static struct pipeline_needs
 find_needs(const struct compiler *c)
 {
@@ -813,7 +803,7 @@ compile(const struct topology *topology, const struct ports *ports,
     add_access_ports(&c);
     for (size_t i = 0; i < c.classes->n_segments; i++) {
         const struct class_segment *cs = &c.classes->segments[i];
-        add_segment(&c, cs->segment);
+        add_segment(&c, cs->segment, needs.lenient);
         for (size_t j = 0; j < cs->n_prefixes; j++) {
             const struct class_prefix *cp = &cs->prefixes[j];
             if (ipv6 || IN6_IS_ADDR_V4MAPPED(&cp->prefix.addr)) {
@@ -824,7 +814,7 @@ compile(const struct topology *topology, const struct ports *ports,
         add_addresses(&c, cs);
     }
     for (size_t i = 0; i < ports->n_workloads; i++) {
-        add_workload(&c, ports->workloads[i]);
+        add_macs(&c, ports->workloads[i]);
     }
     add_links(&c, ipv6);
 

@@ -387,7 +387,7 @@ network_holds(const struct network *network, const struct in6_addr *address)
             out = MAX(out, network->exceptions[i].len);
         }
     }
-    return in >= 0 && in >= out;
+    return in > out;
 }
 
 char *

@@ -61,7 +61,8 @@ struct segment {
 
 /* A named set of prefixes outside the bridges.  An address is in it if the
  * longest of its 'prefixes' and 'exceptions' that holds the address is one of
- * the 'prefixes'.  Addresses of workloads are never in a network. */
+ * the 'prefixes' (of two equal ones, the exception counts).  Addresses of
+ * workloads are never in a network. */
 struct network {
     char *name;
     struct segment *segment;    /* NULL: in every segment. */
@@ -234,7 +235,7 @@ size_t topology_n_workloads(const struct topology *);
 bool opening_has_ports(const struct opening *);
 
 bool prefix_holds(const struct prefix *, const struct in6_addr *);
-/* True if the longest match of 'network' for 'address' is a prefix. */
+/* True if 'address' is in 'network': see there. */
 bool network_holds(const struct network *, const struct in6_addr *);
 
 /* Text forms.  The caller frees what is returned. */

@@ -265,25 +265,29 @@ static const struct fixed_flow fixed_flows[] = {
     { TABLE_FRAGMENT, 10, ALWAYS, "ct_mark=2", GOTO("OUTPUT") },
     { TABLE_FRAGMENT, 0, ALWAYS, "", DEVIATION(6) },
 
-    /* If all enforce, that is all.  Otherwise the source's mode is known, and
-     * before CLASSIFY the destination's is looked up: ADDRESS sets
+    /* If all enforce, that is all.  Otherwise the mode of the source is known,
+     * and those of the destinations are looked up: MAC and ADDRESS set
      * FLAG_ENFORCE. */
     { TABLE_DEVIATION, 0, STRICT, "", "drop" },
     { TABLE_DEVIATION, 100, LENIENT, ENFORCED, "drop" },
     { TABLE_DEVIATION, 10, LENIENT, "ip",
-      FIND_IPV4("NXM_OF_IP_DST[]")","GOTO("VERDICT") },
+      FIND_MAC("NXM_OF_ETH_DST[]")","FIND_IPV4("NXM_OF_IP_DST[]")","
+      GOTO("VERDICT") },
     { TABLE_DEVIATION, 10, LENIENT | IPV6, "ipv6",
-      FIND_IPV6("NXM_NX_IPV6_DST[]")","GOTO("VERDICT") },
+      FIND_MAC("NXM_OF_ETH_DST[]")","FIND_IPV6("NXM_NX_IPV6_DST[]")","
+      GOTO("VERDICT") },
     { TABLE_DEVIATION, 10, LENIENT, "arp",
-      FIND_IPV4("NXM_OF_ARP_TPA[]")","GOTO("VERDICT") },
-    { TABLE_DEVIATION, 0, LENIENT, "", GOTO("VERDICT") },
+      FIND_MAC("NXM_OF_ETH_DST[]")","FIND_IPV4("NXM_OF_ARP_TPA[]")","
+      GOTO("VERDICT") },
+    { TABLE_DEVIATION, 0, LENIENT, "",
+      FIND_MAC("NXM_OF_ETH_DST[]")","GOTO("VERDICT") },
 
     { TABLE_VERDICT, 100, LENIENT, ENFORCED, "drop" },
     { TABLE_VERDICT, 50, LENIENT, "ct_state=+new+trk",
       "load:1->NXM_NX_REG7[],"GOTO("COMMIT") },
     { TABLE_VERDICT, 40, LENIENT, "ct_state=+trk", GOTO("OUTPUT") },
     { TABLE_VERDICT, 0, LENIENT, "",
-      "load:0->NXM_NX_REG6[1],"GOTO("SWITCH") },
+      "load:0->NXM_NX_REG6[1],load:1->NXM_NX_REG6[5],"GOTO("SWITCH") },
 
     { TABLE_SWITCH, 100, ALWAYS, DIFFERS, DEVIATION(2) },
     { TABLE_SWITCH, 50, ALWAYS, MANAGED","MULTICAST,

@@ -90,6 +90,8 @@ enum {
                                  * server: see MARK_REVERSED. */
     FLAG_REVOKED = 4,           /* Established under a mark that no longer
                                  * stands. */
+    FLAG_TOLERATED = 5,         /* A deviation that passes: not to be flooded
+                                 * to those who enforce. */
     FLAG_REASON = 16,           /* [16..23]: enum reason. */
 };
 #define FLAG(BIT) (UINT32_C(1) << (BIT))
