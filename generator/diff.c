@@ -95,6 +95,23 @@ is_adoption(const struct flow_record *flow)
     return (flow->cookie >> COOKIE_KIND_SHIFT & 0xff) == ORIGIN_ADOPT;
 }
 
+/* Makes room for all changes at once: growing step by step would copy, for a
+ * large first push, a hundred megabytes. */
+static void
+reserve_additions(const struct flow_set *wanted, const size_t *matches,
+                  struct flow_set *changes)
+{
+    size_t n = 0, n_bytes = 0;
+    for (size_t i = 0; i < wanted->n; i++) {
+        if (matches[i] == SIZE_MAX) {
+            n++;
+            n_bytes += wanted->flows[i].match_len
+                       + wanted->flows[i].actions_len;
+        }
+    }
+    flow_set_reserve(changes, n, n_bytes);
+}
+
 struct diff_counts
 diff_flows(const struct flow_set *installed, const struct flow_set *wanted,
            struct flow_set *changes)
@@ -103,6 +120,7 @@ diff_flows(const struct flow_set *installed, const struct flow_set *wanted,
     size_t *matches = diff_match(installed, wanted);
     bool *keep = xcalloc(installed->n + 1, sizeof *keep);
 
+    reserve_additions(wanted, matches, changes);
     for (size_t i = 0; i < wanted->n; i++) {
         const struct flow_record *flow = &wanted->flows[i];
         if (matches[i] == SIZE_MAX) {

@@ -42,6 +42,17 @@ flow_set_destroy(struct flow_set *set)
     ofpbuf_uninit(&set->bytes);
 }
 
+void
+flow_set_reserve(struct flow_set *set, size_t n, size_t n_bytes)
+{
+    if (set->allocated < set->n + n) {
+        set->allocated = set->n + n;
+        set->flows = xrealloc(set->flows, set->allocated
+                                          * sizeof *set->flows);
+    }
+    ofpbuf_prealloc_tailroom(&set->bytes, n_bytes);
+}
+
 static struct flow_record *
 append(struct flow_set *set, uint8_t table, uint16_t priority,
        uint64_t cookie)
@@ -263,28 +274,6 @@ flow_record_outputs(const struct flow_set *set,
         }
     }
     ofpbuf_uninit(&ofpacts);
-}
-
-struct ofpbuf *
-flow_record_encode_mod(const struct flow_set *set, const struct flow_record *flow,
-                int of_version)
-{
-    bool delete = flow->command == OFPFC_DELETE_STRICT;
-    size_t body = flow->match_len + (delete ? 0 : flow->actions_len);
-    struct ofpbuf *msg = ofpraw_alloc(OFPRAW_OFPT11_FLOW_MOD, of_version,
-                                      body);
-    struct ofp11_flow_mod *ofm = ofpbuf_put_zeros(msg, sizeof *ofm);
-    ofm->cookie = htonll(flow->cookie);
-    ofm->table_id = flow->table;
-    ofm->command = flow->command;
-    ofm->hard_timeout = htons(delete ? 0 : flow->hard_timeout);
-    ofm->priority = htons(flow->priority);
-    ofm->buffer_id = htonl(UINT32_MAX);
-    ofm->out_port = htonl(UINT32_MAX);  /* OFPP_ANY: of any port. */
-    ofm->out_group = htonl(OFPG_ANY);
-    ofpbuf_put(msg, flow_record_match(set, flow), body);
-    ofpmsg_update_length(msg);
-    return msg;
 }
 
 const char *

@@ -54,6 +54,9 @@ struct flow_set {
 void flow_set_init(struct flow_set *, uint8_t table_base);
 void flow_set_destroy(struct flow_set *);
 
+/* Makes room for 'n' more flows with 'n_bytes' of matches and instructions. */
+void flow_set_reserve(struct flow_set *, size_t n, size_t n_bytes);
+
 /* Adds a flow and returns it; the pointer is good until the next one is
  * added.  'table' is the number on the bridge. */
 struct flow_record *flow_set_add(struct flow_set *, uint8_t table,
@@ -116,10 +119,6 @@ void flow_record_format_match(struct ds *, const struct flow_set *,
 /* Sets 'ports', by number, to true where 'flow' has an output action. */
 void flow_record_outputs(const struct flow_set *, const struct flow_record *,
                          bool ports[]);
-
-/* Returns the flow_mod for 'flow' with its command; the caller frees it. */
-struct ofpbuf *flow_record_encode_mod(const struct flow_set *,
-                               const struct flow_record *, int of_version);
 
 /* "ENTRY" for 0, "ADMIT" for base + TABLE_ADMIT, or NULL if not ours. */
 const char *flow_table_name(uint8_t table_base, uint8_t table);
