@@ -22,7 +22,7 @@ struct cover_limits {
     size_t max_n;
 };
 static const struct cover_limits ipv4_covers = { 96, 96 + 24, 2 };
-static const struct cover_limits ipv6_covers = { 0, 64, 3 }; /* + fe80::/64 */
+static const struct cover_limits ipv6_covers = { 0, 64, 2 };
 
 uint64_t
 stable_hash(const char *s, uint64_t basis)
@@ -189,24 +189,6 @@ add_address(struct class_segment *cs, const struct in6_addr *address,
     };
 }
 
-/* At home, a workload with IPv6 also has the link-local address that it makes
- * of its MAC, as neighbor discovery needs it (RFC 4291, appendix A). */
-static void
-add_home(struct class_segment *cs, const struct workload *workload,
-         const struct class *class)
-{
-    bool ipv6 = false;
-    for (size_t i = 0; i < workload->n_addresses; i++) {
-        add_address(cs, &workload->addresses[i], workload, class);
-        ipv6 |= !is_ipv4(&workload->addresses[i]);
-    }
-    for (size_t i = 0; ipv6 && i < workload->n_macs; i++) {
-        struct in6_addr lla;
-        in6_generate_lla(workload->macs[i], &lla);
-        add_address(cs, &lla, workload, class);
-    }
-}
-
 /* Makes the workloads of 'service' known in 'cs', where a link leads. */
 static void
 add_foreign(struct classes *classes, struct class_segment *cs,
@@ -236,8 +218,7 @@ compare_addresses(const void *a_, const void *b_)
 }
 
 /* Sorts the addresses and drops those that were added twice, because several
- * links lead to them or because a link-local one is declared too; what is at
- * home wins. */
+ * links lead to them; what is at home wins. */
 static void
 sort_addresses(struct class_segment *cs)
 {
@@ -472,7 +453,9 @@ build_prefixes(struct classes *classes, struct class_segment *cs,
         struct class_prefix *cp = append_prefix(cs, &entry->prefix);
         for (; i < es->n && prefix_equal(&es->entries[i].prefix,
                                          &cp->prefix); i++) {
-            if (es->entries[i].kind != ENTRY_COVER) {
+            if (es->entries[i].kind == ENTRY_COVER) {
+                cp->exact = true;
+            } else {
                 network_set_change(&frame.set, es->entries[i].network,
                                    es->entries[i].kind == ENTRY_IN);
                 cp->network = es->entries[i].network;
@@ -487,6 +470,16 @@ build_prefixes(struct classes *classes, struct class_segment *cs,
     while (depth) {
         free(stack[--depth].set.networks);
     }
+}
+
+/* Where hosts have the addresses that they make of their MACs. */
+static void
+add_link_local_cover(struct entries *es)
+{
+    struct prefix link_local = { .len = 64 };
+    link_local.addr.s6_addr[0] = 0xfe;
+    link_local.addr.s6_addr[1] = 0x80;
+    add_entry(es, link_local, ENTRY_COVER, NULL);
 }
 
 static void
@@ -520,6 +513,9 @@ build_family(const struct topology *topology, struct classes *classes,
         }
     }
     add_covers(family, n, ipv4 ? &ipv4_covers : &ipv6_covers, &es);
+    if (!ipv4 && cs->n_addresses) {
+        add_link_local_cover(&es);
+    }
     qsort(es.entries, es.n, sizeof *es.entries, compare_entries);
     build_prefixes(classes, cs, &es, family, n);
     free(family);
@@ -547,8 +543,11 @@ classes_create(const struct topology *topology,
         struct class *class = class_of_services(classes, workload->services,
                                                 workload->n_services);
         classes->of_workload[i] = class;
-        add_home(find_segment(classes, workload->home->segment), workload,
-                 class);
+        struct class_segment *cs = find_segment(classes,
+                                                workload->home->segment);
+        for (size_t j = 0; j < workload->n_addresses; j++) {
+            add_address(cs, &workload->addresses[j], workload, class);
+        }
     }
 
     for (size_t i = 0; i < topology->n_applications; i++) {

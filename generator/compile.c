@@ -119,7 +119,9 @@ add_port_block(struct compiler *c, const struct port_group *group,
 static void
 add_port_group(struct compiler *c, const struct port_group *group)
 {
-    for (uint32_t first = 1; first < PORT_MAX; first++) {
+    /* No packet comes from port 0, and with it blocks are larger. */
+    group->member[0] = group->member[1];
+    for (uint32_t first = 0; first < PORT_MAX; first++) {
         if (!group->member[first]) {
             continue;
         }
@@ -268,15 +270,22 @@ add_segment(struct compiler *c, const struct segment *segment, bool lenient)
         add_text(c, TABLE_GUARD, 82, cookie, origin,
                  "reg2=%u/0xffff,udp,tp_src=68,tp_dst=67,actions=drop",
                  segment->id);
-        add_text(c, TABLE_SWITCH, 70, cookie, origin,
-                 "reg2=%u/0xffff,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,"
-                 "actions=resubmit(,FLOOD)", segment->id);
         add_text(c, TABLE_OUTPUT, 30, cookie, origin,
                  "reg2=%u/0xffff,reg4=0/0xffff,actions=drop", segment->id);
     }
 }
 
 /* MAC and ADDRESS: who is who. */
+
+static void
+put_owner(struct compiler *c, const struct class *class, uint16_t port)
+{
+    put_load(&c->ofpacts, REG_CLASS, 0, 32, class->id);
+    put_load(&c->ofpacts, REG_OWNER, 0, 16, port);
+    if (class->enforce) {
+        put_load(&c->ofpacts, REG_FLAGS, FLAG_ENFORCE, 1, 1);
+    }
+}
 
 static void
 add_mac(struct compiler *c, const struct workload *workload,
@@ -288,10 +297,7 @@ add_mac(struct compiler *c, const struct workload *workload,
                          0xffff);
     match_set_xreg(&match, XREG_MAC, eth_addr_to_uint64(*mac));
     ofpbuf_clear(&c->ofpacts);
-    put_load(&c->ofpacts, REG_OWNER, 0, 16, port);
-    if (c->classes->of_workload[workload->index]->enforce) {
-        put_load(&c->ofpacts, REG_FLAGS, FLAG_ENFORCE, 1, 1);
-    }
+    put_owner(c, c->classes->of_workload[workload->index], port);
     add_match(c, TABLE_MAC, 10, workload_cookie(workload),
               (struct origin) { .kind = ORIGIN_WORKLOAD, .object = workload },
               &match);
@@ -310,11 +316,7 @@ add_address(struct compiler *c, const struct segment *segment,
     match_set_xxreg(&match, XXREG_ADDRESS, ntoh128(key));
 
     ofpbuf_clear(&c->ofpacts);
-    put_load(&c->ofpacts, REG_CLASS, 0, 32, class->id);
-    put_load(&c->ofpacts, REG_OWNER, 0, 16, port);
-    if (class->enforce) {
-        put_load(&c->ofpacts, REG_FLAGS, FLAG_ENFORCE, 1, 1);
-    }
+    put_owner(c, class, port);
     add_match(c, TABLE_ADDRESS, 10, workload_cookie(workload),
               (struct origin) { .kind = ORIGIN_WORKLOAD, .object = workload },
               &match);
@@ -353,9 +355,10 @@ add_prefix(struct compiler *c, const struct class_segment *cs,
                            : (source ? "NXM_NX_IPV6_SRC" : "NXM_NX_IPV6_DST");
     struct ds s = DS_EMPTY_INITIALIZER;
     char *prefix = prefix_to_string(&cp->prefix);
-    ds_put_format(&s, "reg2=%u/0xffff,%s,%s=%s,actions=set_field:%u->reg14,",
-                  cs->segment->id, ipv4 ? "ip" : "ipv6", field, prefix,
-                  cp->class ? cp->class->id : 0);
+    ds_put_format(&s, "reg2=%u/0xffff,%s%s,%s=%s,"
+                  "actions=set_field:%u->reg14,", cs->segment->id,
+                  source ? "reg6=0/1," : "", ipv4 ? "ip" : "ipv6", field,
+                  prefix, cp->class ? cp->class->id : 0);
     free(prefix);
     if (cp->exact) {
         if (ipv4) {
@@ -755,24 +758,18 @@ opens_sctp(const struct topology *topology)
     return false;
 }
 
-static bool
-has_ipv6(const struct workload *workload)
-{
-    for (size_t i = 0; i < workload->n_addresses; i++) {
-        if (!IN6_IS_ADDR_V4MAPPED(&workload->addresses[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static struct pipeline_needs
 find_needs(const struct compiler *c)
 {
     struct pipeline_needs needs = { .sctp = opens_sctp(c->topology) };
     for (size_t i = 0; i < c->ports->n_workloads; i++) {
-        needs.ipv6 |= has_ipv6(c->ports->workloads[i]);
+        const struct workload *workload = c->ports->workloads[i];
+        for (size_t j = 0; j < workload->n_addresses; j++) {
+            bool ipv4 = IN6_IS_ADDR_V4MAPPED(&workload->addresses[j]);
+            *(ipv4 ? &needs.ipv4 : &needs.ipv6) = true;
+        }
         needs.lenient |= !c->classes->of_workload[i]->enforce;
+        needs.last_port = MAX(needs.last_port, c->ports->of_workload[i]);
     }
     for (size_t i = 0; i < c->topology->n_segments; i++) {
         needs.vlans |= c->topology->segments[i]->kind == SEGMENT_VLAN;
@@ -795,10 +792,9 @@ compile(const struct topology *topology, const struct ports *ports,
                                ports->n_workloads);
 
     struct pipeline_needs needs = find_needs(&c);
-    bool ipv6 = needs.ipv6;
     pipeline_add_flows(flows, &needs);
     if (options->adopt_seconds) {
-        pipeline_add_adoption(flows, ipv6, options->adopt_seconds);
+        pipeline_add_adoption(flows, &needs, options->adopt_seconds);
     }
     add_access_ports(&c);
     for (size_t i = 0; i < c.classes->n_segments; i++) {
@@ -806,7 +802,8 @@ compile(const struct topology *topology, const struct ports *ports,
         add_segment(&c, cs->segment, needs.lenient);
         for (size_t j = 0; j < cs->n_prefixes; j++) {
             const struct class_prefix *cp = &cs->prefixes[j];
-            if (ipv6 || IN6_IS_ADDR_V4MAPPED(&cp->prefix.addr)) {
+            if (IN6_IS_ADDR_V4MAPPED(&cp->prefix.addr) ? needs.ipv4
+                : needs.ipv6) {
                 add_prefix(&c, cs, cp, false);
                 add_prefix(&c, cs, cp, true);
             }
@@ -816,7 +813,7 @@ compile(const struct topology *topology, const struct ports *ports,
     for (size_t i = 0; i < ports->n_workloads; i++) {
         add_macs(&c, ports->workloads[i]);
     }
-    add_links(&c, ipv6);
+    add_links(&c, needs.ipv6);
 
     classes_destroy(c.classes);
     ofpbuf_uninit(&c.ofpacts);

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#include <openvswitch/dynamic-string.h>
+
 #include "flows.h"
 #include "util.h"
 
@@ -23,6 +25,9 @@
 #define GOTO(TABLE) "resubmit(,"TABLE")"
 #define DEVIATION(REASON) \
     "load:"OVS_STRINGIZE(REASON)"->NXM_NX_REG6[16..23]," GOTO("DEVIATION")
+
+#define ROLE(REASON)                                                    \
+    "load:"OVS_STRINGIZE(REASON)"->NXM_NX_REG6[16..23]," GOTO("ROLE")
 
 /* Back to the flows of others in table 0, as if nothing had happened. */
 #define PASS                                                            \
@@ -52,14 +57,29 @@
     "push:NXM_NX_REG0[],move:NXM_NX_REG1[]->NXM_NX_REG0[],"             \
     "pop:NXM_NX_REG1[]"
 
+/* Of the server's port, the key becomes the client's; KEY has left it. */
+#define SWAP_PORTS "move:NXM_NX_REG5[0..15]->NXM_NX_REG7[0..15]"
+
+#define KEY_ACTIONS                                                     \
+    "set_field:0->reg7,move:NXM_NX_CT_NW_PROTO[]->NXM_NX_REG7[16..23]," \
+    "move:NXM_NX_CT_TP_DST[]->NXM_NX_REG7[0..15],"                      \
+    "move:NXM_NX_CT_TP_SRC[]->NXM_NX_REG5[0..15]"
+
 #define SCTP_KEY(FIELD)                                                 \
     "load:0x840000->NXM_NX_REG7[],"                                     \
     "move:OXM_OF_"FIELD"[]->NXM_NX_REG7[0..15]," GOTO("LINK")
 
-#define SAME_STEP(FIRST, LAST, FIRST2, LAST2)                           \
-    "move:NXM_NX_REG5["#FIRST".."#LAST"]->NXM_NX_REG12[0..3],"          \
-    "move:NXM_NX_REG5["#FIRST2".."#LAST2"]->NXM_NX_REG12[4..7],"        \
-    GOTO("SAME")
+#define TO_OUTSIDE "load:0->NXM_NX_REG4[0..15],"GOTO("OUTPUT")
+
+/* fe80::/64 with the interface identifier of a MAC; REG10 is its first half
+ * (the second lowest bit of the first byte tells which way it was turned). */
+#define LINK_LOCAL(REG10)                                               \
+    "reg8=0xfe800000,reg9=0,reg10="REG10"/0x020000ff,"                  \
+    "reg11=0xfe000000/0xff000000"
+#define MAC_OF_LINK_LOCAL(BIT)                                          \
+    "move:NXM_NX_REG10[8..31]->OXM_OF_PKT_REG6[24..47],"                \
+    "move:NXM_NX_REG11[0..23]->OXM_OF_PKT_REG6[0..23],"                 \
+    "load:"OVS_STRINGIZE(BIT)"->OXM_OF_PKT_REG6[41],"GOTO("MAC")
 
 /* What a topology must have for a flow to be needed. */
 enum need {
@@ -69,6 +89,7 @@ enum need {
     LENIENT = 1 << 2,           /* A service does not enforce. */
     STRICT = 1 << 3,            /* All services enforce. */
     SCTP = 1 << 4,              /* A link opens SCTP. */
+    IPV4 = 1 << 5,              /* A workload has an IPv4 address. */
 };
 
 struct fixed_flow {
@@ -94,20 +115,10 @@ static const struct fixed_flow fixed_flows[] = {
     { TABLE_PORT, 0, ALWAYS, "", PASS },
 
     { TABLE_ADMIT, 50, ALWAYS, MANAGED","TAGGED, DEVIATION(3) },
-    /* DHCP (RFC 2131, 4.1) and duplicate address detection (RFC 5227, 2.1.1;
-     * RFC 4862, 5.4) have no source address yet. */
-    { TABLE_ADMIT, 45, ALWAYS,
-      MANAGED",udp,nw_src=0.0.0.0,nw_dst=255.255.255.255,tp_src=68,tp_dst=67",
-      CHECK_MAC("NXM_OF_ETH_SRC[]")","GOTO("GUARD") },
-    { TABLE_ADMIT, 45, IPV6, MANAGED",ipv6,ipv6_src=::",
-      CHECK_MAC("NXM_OF_ETH_SRC[]")","GOTO("GUARD") },
-    { TABLE_ADMIT, 42, ALWAYS, "arp,arp_spa=0.0.0.0,arp_op=1",
+    { TABLE_ADMIT, 40, IPV4, "arp",
       CHECK_MAC("NXM_OF_ETH_SRC[]")","CHECK_MAC("NXM_NX_ARP_SHA[]")","
-      GOTO("GUARD") },
-    { TABLE_ADMIT, 40, ALWAYS, "arp",
-      CHECK_MAC("NXM_OF_ETH_SRC[]")","CHECK_MAC("NXM_NX_ARP_SHA[]")","
-      CHECK_IPV4("NXM_OF_ARP_SPA[]")","GOTO("GUARD") },
-    { TABLE_ADMIT, 40, ALWAYS, MANAGED",ip",
+      CHECK_IPV4("NXM_OF_ARP_SPA[]")","GOTO("SWITCH") },
+    { TABLE_ADMIT, 40, IPV4, MANAGED",ip",
       CHECK_MAC("NXM_OF_ETH_SRC[]")","CHECK_IPV4("NXM_OF_IP_SRC[]")","
       GOTO("GUARD") },
     { TABLE_ADMIT, 40, IPV6, MANAGED",ipv6",
@@ -120,38 +131,22 @@ static const struct fixed_flow fixed_flows[] = {
     { TABLE_ADMIT, 0, ALWAYS, "", DEVIATION(4) },
 
     { TABLE_GUARD, 100, ALWAYS, DIFFERS, DEVIATION(2) },
-    { TABLE_GUARD, 95, ALWAYS, "arp", GOTO("SWITCH") },
     /* Services that may be DHCP servers or routers stand at 85, and what
      * their clients broadcast at 90. */
-    { TABLE_GUARD, 80, ALWAYS, MANAGED",udp,tp_src=67,tp_dst=68",
-      DEVIATION(8) },
-    { TABLE_GUARD, 80, ALWAYS, UNMANAGED",udp,tp_src=67,tp_dst=68",
-      GOTO("SWITCH") },
-    { TABLE_GUARD, 80, ALWAYS,
+    { TABLE_GUARD, 80, IPV4, "udp,tp_src=67,tp_dst=68", ROLE(8) },
+    { TABLE_GUARD, 80, IPV4,
       MANAGED",udp,nw_dst=255.255.255.255,tp_src=68,tp_dst=67", "NORMAL" },
-    { TABLE_GUARD, 80, IPV6, MANAGED",udp6,tp_src=547,tp_dst=546",
-      DEVIATION(8) },
-    { TABLE_GUARD, 80, IPV6, UNMANAGED",udp6,tp_src=547,tp_dst=546",
-      GOTO("SWITCH") },
+    { TABLE_GUARD, 80, IPV6, "udp6,tp_src=547,tp_dst=546", ROLE(8) },
     { TABLE_GUARD, 80, IPV6,
       MANAGED",udp6,ipv6_dst=ff02::1:2,tp_src=546,tp_dst=547", "NORMAL" },
+    { TABLE_GUARD, 80, IPV6, "icmp6,icmpv6_type=134", ROLE(9) },
     /* Neighbor discovery: the link-layer option, if there is one, must name
-     * the sender; so must the target of an advertisement.  Without that option
-     * a solicitation changes nobody's cache (RFC 4861, 7.2.3). */
-    { TABLE_GUARD, 81, IPV6,
-      "icmp6,icmpv6_type=135,nd_sll=00:00:00:00:00:00", GOTO("SWITCH") },
+     * the sender; so must the target of an advertisement. */
     { TABLE_GUARD, 80, IPV6, "icmp6,icmpv6_type=135",
       CHECK_MAC("NXM_NX_ND_SLL[]")","CHECK_IPV6("NXM_NX_IPV6_SRC[]")","
       GOTO("SWITCH") },
-    { TABLE_GUARD, 81, IPV6,
-      "icmp6,icmpv6_type=136,nd_tll=00:00:00:00:00:00",
-      CHECK_IPV6("NXM_NX_ND_TARGET[]")","GOTO("SWITCH") },
     { TABLE_GUARD, 80, IPV6, "icmp6,icmpv6_type=136",
-      CHECK_IPV6("NXM_NX_ND_TARGET[]")","CHECK_MAC("NXM_NX_ND_TLL[]")","
-      GOTO("SWITCH") },
-    { TABLE_GUARD, 80, IPV6, MANAGED",icmp6,icmpv6_type=134",
-      DEVIATION(9) },
-    { TABLE_GUARD, 80, IPV6, UNMANAGED",icmp6,icmpv6_type=134",
+      CHECK_MAC("NXM_NX_ND_TLL[]")","CHECK_IPV6("NXM_NX_ND_TARGET[]")","
       GOTO("SWITCH") },
     /* Router solicitation and multicast listener reports (MLDv2). */
     { TABLE_GUARD, 80, IPV6, MANAGED",icmp6,icmpv6_type=133",
@@ -162,6 +157,11 @@ static const struct fixed_flow fixed_flows[] = {
     { TABLE_GUARD, 0, ALWAYS, "",
       "move:NXM_NX_REG14[]->NXM_NX_REG0[],set_field:0->reg14,"
       "set_field:0->reg7,"GOTO("CLASSIFY") },
+
+    /* What only servers and routers say: anybody outside may. */
+    { TABLE_ROLE, 0, ALWAYS, MANAGED, GOTO("DEVIATION") },
+    { TABLE_ROLE, 0, ALWAYS, UNMANAGED,
+      "load:0->NXM_NX_REG6[16..23],"GOTO("SWITCH") },
 
     { TABLE_CLASSIFY, 0, ALWAYS, "", GOTO("ROUTE") },
 
@@ -174,17 +174,13 @@ static const struct fixed_flow fixed_flows[] = {
 
     { TABLE_DELIVER, 100, ALWAYS, DIFFERS, DEVIATION(5) },
     { TABLE_DELIVER, 50, ALWAYS, UNMANAGED","OUTSIDE, PASS },
-    { TABLE_DELIVER, 40, ALWAYS, UNMANAGED,
-      "set_field:0->reg14,"GOTO("SOURCE") },
-    /* Renewal of a DHCP lease, by unicast to a server outside. */
-    { TABLE_DELIVER, 60, ALWAYS,
-      MANAGED","OUTSIDE",udp,tp_src=68,tp_dst=67", GOTO("OUTPUT") },
-    { TABLE_DELIVER, 0, ALWAYS, "", GOTO("TRACK") },
+    { TABLE_DELIVER, 0, ALWAYS, "", "set_field:0->reg14,"GOTO("SOURCE") },
 
+    /* The class of who is outside; a workload's is known. */
     { TABLE_SOURCE, 0, ALWAYS, "", GOTO("TRACK") },
 
     { TABLE_TRACK, 100, ALWAYS, DIFFERS, DEVIATION(2) },
-    { TABLE_TRACK, 10, ALWAYS, "ip",
+    { TABLE_TRACK, 10, IPV4, "ip",
       "set_field:0->reg3,set_field:0->reg5,set_field:0->reg7,"
       "set_field:0->xxreg2,set_field:0->xxreg3,"
       "ct(table=STATE,zone=NXM_NX_REG2[0..15])" },
@@ -193,67 +189,54 @@ static const struct fixed_flow fixed_flows[] = {
       "set_field:0->xxreg2,set_field:0->xxreg3,"
       "ct(table=STATE,zone=NXM_NX_REG2[0..15])" },
 
-    { TABLE_STATE, 100, ALWAYS, "ct_state=+inv", DEVIATION(6) },
-    { TABLE_STATE, 50, ALWAYS, "ct_state=+new+trk", GOTO("KEY") },
+    { TABLE_STATE, 50, ALWAYS, "ct_state=+new+trk",
+      GOTO("KEY")","GOTO("LINK") },
     /* The userspace datapath tracks SCTP without ports, so a mark would open
      * all ports between two hosts: judge each packet. */
-    { TABLE_STATE, 60, SCTP, "ct_state=-rpl+trk,sctp",
+    { TABLE_STATE, 60, SCTP | IPV4, "ct_state=-rpl-inv+trk,sctp",
       SCTP_KEY("SCTP_DST") },
-    { TABLE_STATE, 60, SCTP, "ct_state=+rpl+trk,sctp",
+    { TABLE_STATE, 60, SCTP | IPV4, "ct_state=+rpl-inv+trk,sctp",
       SWAP_CLASSES","SCTP_KEY("SCTP_SRC") },
-    { TABLE_STATE, 60, SCTP | IPV6, "ct_state=-rpl+trk,sctp6",
+    { TABLE_STATE, 60, SCTP | IPV6, "ct_state=-rpl-inv+trk,sctp6",
       SCTP_KEY("SCTP_DST") },
-    { TABLE_STATE, 60, SCTP | IPV6, "ct_state=+rpl+trk,sctp6",
+    { TABLE_STATE, 60, SCTP | IPV6, "ct_state=+rpl-inv+trk,sctp6",
       SWAP_CLASSES","SCTP_KEY("SCTP_SRC") },
     /* The marks of links stand at 10.  Other connections are judged anew, in
-     * the direction in which they were opened: REG_SRC_CLASS becomes the
+     * the direction in which they were opened: TURN makes REG_SRC_CLASS the
      * client's class. */
-    { TABLE_STATE, 1, ALWAYS, "ct_state=-rpl+trk,ct_mark=0/0x80000000",
-      "load:1->NXM_NX_REG6[4],"GOTO("KEY") },
-    { TABLE_STATE, 1, ALWAYS, "ct_state=+rpl+trk,ct_mark=0/0x80000000",
-      "load:1->NXM_NX_REG6[4],"SWAP_CLASSES","GOTO("KEY") },
-    { TABLE_STATE, 1, ALWAYS,
-      "ct_state=-rpl+trk,ct_mark=0x80000000/0x80000000",
-      "load:3->NXM_NX_REG6[3..4],"SWAP_CLASSES","GOTO("KEY") },
-    { TABLE_STATE, 1, ALWAYS,
-      "ct_state=+rpl+trk,ct_mark=0x80000000/0x80000000",
-      "load:3->NXM_NX_REG6[3..4],"GOTO("KEY") },
-
-    /* Fragments whose reassembly failed or expired. */
+    { TABLE_STATE, 1, ALWAYS, "ct_state=-inv+trk",
+      "load:1->NXM_NX_REG6[4],move:NXM_NX_CT_MARK[31]->NXM_NX_REG6[3],"
+      "move:NXM_NX_CT_STATE[3]->NXM_NX_REG6[7],"
+      GOTO("KEY")","GOTO("TURN")","GOTO("LINK") },
+    /* Invalid, or fragments whose reassembly failed or expired. */
     { TABLE_STATE, 0, ALWAYS, "", DEVIATION(6) },
+
+    /* The original tuple of conntrack serves for fragments and replies too;
+     * for ICMP its "ports" are type and code (ovs-fields(7)). */
+    { TABLE_KEY, 0, IPV4, "ct_state=+trk-inv,ip", KEY_ACTIONS },
+    { TABLE_KEY, 0, IPV6, "ct_state=+trk-inv,ipv6", KEY_ACTIONS },
+
+    /* A reply; the same of a connection that conntrack saw from its server
+     * first; not a reply, but likewise. */
+    { TABLE_TURN, 0, ALWAYS, "reg6=0x80/0x88", SWAP_CLASSES },
+    { TABLE_TURN, 0, ALWAYS, "reg6=0x88/0x88", SWAP_PORTS },
+    { TABLE_TURN, 0, ALWAYS, "reg6=0x08/0x88", SWAP_CLASSES","SWAP_PORTS },
 
     /* Later fragments.  The userspace datapath tracks a datagram as a whole,
      * but then goes on with its fragments, of which the later ones have no
      * ports, not even in the original tuple.  So they go where the first one
      * goes if a link allows it, to conntrack again; there they meet and are
      * whole, or stay for good.  Only what was whole gets the mark. */
-    { TABLE_KEY, 10, ALWAYS, "ct_state=+trk-inv,ip,ip_frag=later",
+    { TABLE_LINK, 100, IPV4, "ct_state=+trk-inv,ip,ip_frag=later",
       "ct(commit,zone=NXM_NX_REG2[0..15],table=FRAGMENT,"
       "exec(load:2->NXM_NX_CT_MARK[]))" },
-    { TABLE_KEY, 10, IPV6, "ct_state=+trk-inv,ipv6,ip_frag=later",
+    { TABLE_LINK, 100, IPV6, "ct_state=+trk-inv,ipv6,ip_frag=later",
       "ct(commit,zone=NXM_NX_REG2[0..15],table=FRAGMENT,"
       "exec(load:2->NXM_NX_CT_MARK[]))" },
-    /* The original tuple of conntrack serves for fragments and replies too;
-     * for ICMP its "ports" are type and code (ovs-fields(7)). */
-    { TABLE_KEY, 0, ALWAYS, "ct_state=+trk-inv,ip,reg6=0/0x8",
-      "set_field:0->reg7,move:NXM_NX_CT_NW_PROTO[]->NXM_NX_REG7[16..23],"
-      "move:NXM_NX_CT_TP_DST[]->NXM_NX_REG7[0..15],"GOTO("LINK") },
-    { TABLE_KEY, 0, ALWAYS, "ct_state=+trk-inv,ip,reg6=8/0x8",
-      "set_field:0->reg7,move:NXM_NX_CT_NW_PROTO[]->NXM_NX_REG7[16..23],"
-      "move:NXM_NX_CT_TP_SRC[]->NXM_NX_REG7[0..15],"GOTO("LINK") },
-    { TABLE_KEY, 0, IPV6, "ct_state=+trk-inv,ipv6,reg6=0/0x8",
-      "set_field:0->reg7,move:NXM_NX_CT_NW_PROTO[]->NXM_NX_REG7[16..23],"
-      "move:NXM_NX_CT_TP_DST[]->NXM_NX_REG7[0..15],"GOTO("LINK") },
-    { TABLE_KEY, 0, IPV6, "ct_state=+trk-inv,ipv6,reg6=8/0x8",
-      "set_field:0->reg7,move:NXM_NX_CT_NW_PROTO[]->NXM_NX_REG7[16..23],"
-      "move:NXM_NX_CT_TP_SRC[]->NXM_NX_REG7[0..15],"GOTO("LINK") },
-
     /* Links stand at 10 and above. */
-    { TABLE_LINK, 2, LENIENT, "ct_mark=1/0x7fffffff", DEVIATION(1) },
-    { TABLE_LINK, 1, ALWAYS, "reg6=0x10/0x10", DEVIATION(7) },
     { TABLE_LINK, 0, ALWAYS, "", DEVIATION(1) },
 
-    { TABLE_COMMIT, 0, ALWAYS, "ip",
+    { TABLE_COMMIT, 0, IPV4, "ip",
       "ct(commit,zone=NXM_NX_REG2[0..15],"
       "exec(move:NXM_NX_REG7[0..30]->NXM_NX_CT_MARK[0..30],"
       "move:NXM_NX_REG6[3]->NXM_NX_CT_MARK[31])),"GOTO("OUTPUT") },
@@ -270,13 +253,13 @@ static const struct fixed_flow fixed_flows[] = {
      * FLAG_ENFORCE. */
     { TABLE_DEVIATION, 0, STRICT, "", "drop" },
     { TABLE_DEVIATION, 100, LENIENT, ENFORCED, "drop" },
-    { TABLE_DEVIATION, 10, LENIENT, "ip",
+    { TABLE_DEVIATION, 10, LENIENT | IPV4, "ip",
       FIND_MAC("NXM_OF_ETH_DST[]")","FIND_IPV4("NXM_OF_IP_DST[]")","
       GOTO("VERDICT") },
     { TABLE_DEVIATION, 10, LENIENT | IPV6, "ipv6",
       FIND_MAC("NXM_OF_ETH_DST[]")","FIND_IPV6("NXM_NX_IPV6_DST[]")","
       GOTO("VERDICT") },
-    { TABLE_DEVIATION, 10, LENIENT, "arp",
+    { TABLE_DEVIATION, 10, LENIENT | IPV4, "arp",
       FIND_MAC("NXM_OF_ETH_DST[]")","FIND_IPV4("NXM_OF_ARP_TPA[]")","
       GOTO("VERDICT") },
     { TABLE_DEVIATION, 0, LENIENT, "",
@@ -290,12 +273,9 @@ static const struct fixed_flow fixed_flows[] = {
       "load:0->NXM_NX_REG6[1],load:1->NXM_NX_REG6[5],"GOTO("SWITCH") },
 
     { TABLE_SWITCH, 100, ALWAYS, DIFFERS, DEVIATION(2) },
-    { TABLE_SWITCH, 50, ALWAYS, MANAGED","MULTICAST,
-      GOTO("FLOOD")",NORMAL" },
     { TABLE_SWITCH, 51, VLANS, UNMANAGED","MULTICAST","TAGGED,
-      "clone(strip_vlan,"GOTO("FLOOD")"),"PASS },
-    { TABLE_SWITCH, 50, ALWAYS, UNMANAGED","MULTICAST,
-      GOTO("FLOOD")","PASS },
+      "clone(strip_vlan,"GOTO("FLOOD")"),"TO_OUTSIDE },
+    { TABLE_SWITCH, 50, ALWAYS, MULTICAST, GOTO("FLOOD")","TO_OUTSIDE },
     { TABLE_SWITCH, 0, ALWAYS, "",
       FIND_MAC("NXM_OF_ETH_DST[]")","
       "move:NXM_NX_REG7[0..15]->NXM_NX_REG4[0..15],"GOTO("OUTPUT") },
@@ -306,36 +286,40 @@ static const struct fixed_flow fixed_flows[] = {
       "strip_vlan,output:NXM_NX_REG4[0..15]" },
     { TABLE_OUTPUT, 0, ALWAYS, "", "output:NXM_NX_REG4[0..15]" },
 
-    { TABLE_COMPARE, 0, ALWAYS, "",
-      "move:NXM_NX_REG7[0..15]->NXM_NX_REG5[0..15],"
-      SAME_STEP(0, 3, 16, 19)","SAME_STEP(4, 7, 20, 23)","
-      SAME_STEP(8, 11, 24, 27)","SAME_STEP(12, 15, 28, 31) },
+    /* A neighbor discovery message without a link-layer option. */
+    { TABLE_MAC, 5, IPV6, "icmp6,reg12=0,reg13=0",
+      "move:NXM_NX_REG3[0..15]->NXM_NX_REG7[0..15]" },
+    /* The unspecified address is anybody's, as a source of DHCP (RFC 2131,
+     * 4.1) and of duplicate address detection (RFC 5227, 2.1.1; RFC 4862,
+     * 5.4), and has no class. */
+    { TABLE_ADDRESS, 5, ALWAYS, "reg8=0,reg9=0,reg10=0/0xffff0000,reg11=0",
+      "set_field:0->reg14,move:NXM_NX_REG3[0..15]->NXM_NX_REG7[0..15]" },
+    /* The link-local address that a host makes of its MAC belongs to the
+     * MAC's owner (RFC 4291, appendix A: ff:fe in the middle, and one bit
+     * turned over). */
+    { TABLE_ADDRESS, 5, IPV6, LINK_LOCAL("0x000000ff"), MAC_OF_LINK_LOCAL(1) },
+    { TABLE_ADDRESS, 5, IPV6, LINK_LOCAL("0x020000ff"), MAC_OF_LINK_LOCAL(0) },
+
+    /* The flow of COMPARE itself depends on the ports. */
 #define DIFFERENT "load:1->NXM_NX_REG6[1]"
-    { TABLE_SAME, 0, ALWAYS, "reg12=0x01/0x11", DIFFERENT },
-    { TABLE_SAME, 0, ALWAYS, "reg12=0x10/0x11", DIFFERENT },
-    { TABLE_SAME, 0, ALWAYS, "reg12=0x02/0x22", DIFFERENT },
-    { TABLE_SAME, 0, ALWAYS, "reg12=0x20/0x22", DIFFERENT },
-    { TABLE_SAME, 0, ALWAYS, "reg12=0x04/0x44", DIFFERENT },
-    { TABLE_SAME, 0, ALWAYS, "reg12=0x40/0x44", DIFFERENT },
-    { TABLE_SAME, 0, ALWAYS, "reg12=0x08/0x88", DIFFERENT },
-    { TABLE_SAME, 0, ALWAYS, "reg12=0x80/0x88", DIFFERENT },
+    { TABLE_SAME, 0, ALWAYS, "reg12=1/3", DIFFERENT },
+    { TABLE_SAME, 0, ALWAYS, "reg12=2/3", DIFFERENT },
 };
 
 /* A connection that ran before the first push and whose server sends first
  * looks new, in the wrong direction: try the links the other way round.  A
  * TCP packet without SYN can open nothing.  REG_FLAGS says that this was
  * tried; at the second miss the classes are put back for the report. */
+#define ADOPT                                                           \
+    "load:1->NXM_NX_REG6[3],"SWAP_CLASSES","SWAP_PORTS","GOTO("LINK")
+
 static const struct fixed_flow adoption_flows[] = {
     { TABLE_LINK, 4, ALWAYS, "ct_state=+new+trk,reg6=8/8",
       "load:0->NXM_NX_REG6[3],"SWAP_CLASSES","DEVIATION(1) },
-    { TABLE_LINK, 3, ALWAYS, "ct_state=+new+trk,tcp,tcp_flags=-syn",
-      "load:1->NXM_NX_REG6[3],"SWAP_CLASSES","GOTO("KEY") },
-    { TABLE_LINK, 3, IPV6, "ct_state=+new+trk,tcp6,tcp_flags=-syn",
-      "load:1->NXM_NX_REG6[3],"SWAP_CLASSES","GOTO("KEY") },
-    { TABLE_LINK, 3, ALWAYS, "ct_state=+new+trk,udp",
-      "load:1->NXM_NX_REG6[3],"SWAP_CLASSES","GOTO("KEY") },
-    { TABLE_LINK, 3, IPV6, "ct_state=+new+trk,udp6",
-      "load:1->NXM_NX_REG6[3],"SWAP_CLASSES","GOTO("KEY") },
+    { TABLE_LINK, 3, IPV4, "ct_state=+new+trk,tcp,tcp_flags=-syn", ADOPT },
+    { TABLE_LINK, 3, IPV6, "ct_state=+new+trk,tcp6,tcp_flags=-syn", ADOPT },
+    { TABLE_LINK, 3, IPV4, "ct_state=+new+trk,udp", ADOPT },
+    { TABLE_LINK, 3, IPV6, "ct_state=+new+trk,udp6", ADOPT },
 };
 
 static void
@@ -355,24 +339,50 @@ add(struct flow_set *set, const struct fixed_flow *flow, size_t id,
     free(text);
 }
 
+/* COMPARE: two port numbers, bit by bit, for OpenFlow cannot match one field
+ * against another.  Only as many bits as the ports of workloads have. */
+static void
+add_compare(struct flow_set *set, uint16_t last_port)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+    ds_put_cstr(&s, "actions=move:NXM_NX_REG7[0..15]->NXM_NX_REG5[0..15]");
+    for (int bit = 0; bit < 16 && last_port >> bit; bit++) {
+        ds_put_format(&s, ",move:NXM_NX_REG5[%d]->NXM_NX_REG12[0],"
+                      "move:NXM_NX_REG5[%d]->NXM_NX_REG12[1],"GOTO("SAME"),
+                      bit, bit + 16);
+    }
+    flow_set_add_text(set, set->table_base + TABLE_COMPARE, 0,
+                      COOKIE_PREFIX | ARRAY_SIZE(fixed_flows), ds_cstr(&s));
+    ds_destroy(&s);
+}
+
+static int
+to_bits(const struct pipeline_needs *needs)
+{
+    return (needs->ipv4 ? IPV4 : 0) | (needs->ipv6 ? IPV6 : 0)
+           | (needs->vlans ? VLANS : 0) | (needs->sctp ? SCTP : 0)
+           | (needs->lenient ? LENIENT : STRICT);
+}
+
 void
 pipeline_add_flows(struct flow_set *set, const struct pipeline_needs *needs)
 {
-    int have = (needs->ipv6 ? IPV6 : 0) | (needs->vlans ? VLANS : 0)
-               | (needs->lenient ? LENIENT : STRICT)
-               | (needs->sctp ? SCTP : 0);
+    int have = to_bits(needs);
     for (size_t i = 0; i < ARRAY_SIZE(fixed_flows); i++) {
         if (!(fixed_flows[i].need & ~have)) {
             add(set, &fixed_flows[i], i, ORIGIN_PIPELINE, 0);
         }
     }
+    add_compare(set, needs->last_port);
 }
 
 void
-pipeline_add_adoption(struct flow_set *set, bool ipv6, uint16_t seconds)
+pipeline_add_adoption(struct flow_set *set,
+                      const struct pipeline_needs *needs, uint16_t seconds)
 {
+    int have = to_bits(needs);
     for (size_t i = 0; i < ARRAY_SIZE(adoption_flows); i++) {
-        if (adoption_flows[i].need == ALWAYS || ipv6) {
+        if (!(adoption_flows[i].need & ~have)) {
             add(set, &adoption_flows[i], i, ORIGIN_ADOPT, seconds);
         }
     }

@@ -6,8 +6,8 @@
  *
  * Every IP packet takes the way
  *
- *     ENTRY PORT ADMIT GUARD CLASSIFY ROUTE DELIVER [SOURCE] TRACK
- *     STATE [KEY LINK COMMIT] OUTPUT
+ *     ENTRY PORT ADMIT GUARD CLASSIFY ROUTE DELIVER SOURCE TRACK
+ *     STATE [KEY [TURN] LINK COMMIT] OUTPUT
  *
  * and leaves it for DEVIATION where something is wrong.  MAC and ADDRESS are
  * the two tables that know who is who, one flow for each MAC and one for each
@@ -26,6 +26,7 @@ enum table {
     TABLE_PORT,         /* in_port, VLAN: segment, and is the port managed? */
     TABLE_ADMIT,        /* Looks up who the source claims to be. */
     TABLE_GUARD,        /* Refuses liars; ARP, ND, DHCP apart from the rest. */
+    TABLE_ROLE,         /* DHCP servers and routers: not workloads. */
     TABLE_CLASSIFY,     /* Destination address to class and owner's port. */
     TABLE_ROUTE,        /* Looks up who owns the destination MAC. */
     TABLE_DELIVER,      /* L2 and L3 destination must be the same host. */
@@ -33,6 +34,7 @@ enum table {
     TABLE_TRACK,        /* Conntrack in the segment's zone. */
     TABLE_STATE,        /* New, invalid, or established: under which link? */
     TABLE_KEY,          /* Protocol and server port into a register. */
+    TABLE_TURN,         /* Which end is the client's? */
     TABLE_LINK,         /* May this class open that to that class? */
     TABLE_COMMIT,       /* Marks the connection with its link. */
     TABLE_FRAGMENT,     /* Later fragments, once the datagram was whole. */
@@ -44,14 +46,15 @@ enum table {
     TABLE_MAC,          /* (segment, MAC): the owner's port. */
     TABLE_ADDRESS,      /* (segment, address): class and owner's port. */
     TABLE_COMPARE,      /* Are the halves of REG_PAIR the same? */
-    TABLE_SAME,         /* ... four bits of it. */
+    TABLE_SAME,         /* ... one bit of each. */
     N_TABLES,
 };
 #define TABLE_NAMES                                                     \
-    "PORT", "ADMIT", "GUARD", "CLASSIFY", "ROUTE", "DELIVER", "SOURCE", \
-    "TRACK", "STATE", "KEY", "LINK", "COMMIT", "FRAGMENT", "DEVIATION",  \
-    "VERDICT", "SWITCH", "OUTPUT", "FLOOD", "MAC", "ADDRESS", "COMPARE", \
-    "SAME"
+    "PORT", "ADMIT", "GUARD", "ROLE", "CLASSIFY", "ROUTE", "DELIVER",   \
+    "SOURCE",                                                           \
+    "TRACK", "STATE", "KEY", "TURN", "LINK", "COMMIT", "FRAGMENT",      \
+    "DEVIATION", "VERDICT", "SWITCH", "OUTPUT", "FLOOD", "MAC",         \
+    "ADDRESS", "COMPARE", "SAME"
 
 #define ENTRY_TABLE 0
 #define ENTRY_PRIORITY 65535
@@ -76,7 +79,7 @@ enum {
     XXREG_ADDRESS = 2,          /* reg8..reg11: key of ADDRESS. */
     REG_ADDRESS_LOW = 11,
     XREG_MAC = 6,               /* reg12, reg13: key of MAC. */
-    REG_NIBBLES = 12,           /* Operands of SAME. */
+    REG_BITS = 12,              /* Operands of SAME. */
     REG_CLASS = 14,             /* Result: class of address. */
     REG_PASSED = 15,            /* Not 0: ENTRY has been passed. */
 };
@@ -88,10 +91,11 @@ enum {
     FLAG_ENFORCE = 2,           /* One end is in mode enforce. */
     FLAG_REVERSED = 3,          /* The connection was first seen from its
                                  * server: see MARK_REVERSED. */
-    FLAG_REVOKED = 4,           /* Established under a mark that no longer
+    FLAG_JUDGED_ANEW = 4,       /* Established under a mark that no longer
                                  * stands. */
     FLAG_TOLERATED = 5,         /* A deviation that passes: not to be flooded
                                  * to those who enforce. */
+    FLAG_REPLY = 7,             /* Judged anew, and a reply. */
     FLAG_REASON = 16,           /* [16..23]: enum reason. */
 };
 #define FLAG(BIT) (UINT32_C(1) << (BIT))
@@ -100,14 +104,15 @@ enum {
  * and in cookies; do not renumber. */
 enum reason {
     REASON_NONE,
-    REASON_NO_LINK,
+    REASON_NO_LINK,             /* With FLAG_JUDGED_ANEW and a mark other than
+                                 * MARK_AUDIT: was allowed, no longer is. */
     REASON_SPOOF,               /* MAC, IP, ARP or ND sender is another's. */
     REASON_VLAN,                /* A tagged frame from a workload. */
     REASON_ETHERTYPE,           /* Neither IP nor ARP. */
     REASON_FRAME,               /* Destination MAC and IP are not the same
                                  * host's. */
     REASON_INVALID,             /* Conntrack says invalid. */
-    REASON_REVOKED,             /* Was allowed, no longer is. */
+    REASON_REVOKED,             /* Told apart by who reports: see above. */
     REASON_DHCP,                /* Rogue DHCP server. */
     REASON_RA,                  /* Rogue router advertisement or redirect. */
     N_REASONS,
@@ -145,10 +150,11 @@ enum origin_kind {
 
 /* What a topology has; flows for what it has not are left out. */
 struct pipeline_needs {
-    bool ipv6;                  /* Addresses of workloads. */
+    bool ipv4, ipv6;            /* Addresses of workloads. */
     bool vlans;                 /* Segments. */
     bool lenient;               /* Services in another mode than enforce. */
     bool sctp;                  /* Openings. */
+    uint16_t last_port;         /* The highest of a workload. */
 };
 
 /* The flows that are there whatever else the manifests say. */
@@ -157,6 +163,7 @@ void pipeline_add_flows(struct flow_set *, const struct pipeline_needs *);
 
 /* The flows that, for 'seconds' after the first push, admit connections that
  * ran before it, whichever side sends the next packet. */
-void pipeline_add_adoption(struct flow_set *, bool ipv6, uint16_t seconds);
+void pipeline_add_adoption(struct flow_set *, const struct pipeline_needs *,
+                           uint16_t seconds);
 
 #endif /* pipeline.h */

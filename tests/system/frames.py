@@ -112,8 +112,9 @@ def icmp6(src, dst, kind, code, rest):
 
 
 def neighbor_advertisement(src, target, tll):
-    rest = struct.pack("!I", 0x20000000) + packed(target) + b"\x02\x01" \
-        + mac_bytes(tll)
+    rest = struct.pack("!I", 0x20000000) + packed(target)
+    if tll:
+        rest += b"\x02\x01" + mac_bytes(tll)
     return ipv6(src, "ff02::1", 58, icmp6(src, "ff02::1", 136, 0, rest))
 
 

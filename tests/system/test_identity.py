@@ -102,13 +102,23 @@ def test_nd_spoof(lab):
             f.neighbor_advertisement(web.address(6), web.address(6), db.mac),
             f.neighbor_advertisement(db.address(6), db.address(6), web.mac),
             f.neighbor_advertisement(web.address(6), "fe80::1", web.mac),
+            f.neighbor_advertisement(web.address(6), db.address(6), None),
+            f.neighbor_solicitation(db.address(6), app.address(6), None),
             f.neighbor_solicitation(web.address(6), app.address(6), db.mac),
             f.neighbor_solicitation(db.address(6), app.address(6), web.mac)):
         frame = f.ether(web.mac, "33:33:00:00:00:01", 0x86dd, packet)
         assert not arrives(web, frame, app, out, marker=packet)
-    packet = f.neighbor_advertisement(out.address(6), app.address(6), out.mac)
-    assert not arrives(out, f.ether(out.mac, web.mac, 0x86dd, packet), web,
-                       marker=packet)
+    for packet in (
+            f.neighbor_advertisement(out.address(6), app.address(6), out.mac),
+            f.neighbor_advertisement(out.address(6), app.address(6), None),
+            f.neighbor_solicitation(app.address(6), web.address(6), out.mac)):
+        assert not arrives(out, f.ether(out.mac, web.mac, 0x86dd, packet),
+                           web, marker=packet)
+    for packet in (
+            f.neighbor_advertisement(web.address(6), web.address(6), None),
+            f.neighbor_solicitation(web.address(6), app.address(6), None)):
+        frame = f.ether(web.mac, "33:33:00:00:00:01", 0x86dd, packet)
+        assert len(arrives(web, frame, app, out, marker=packet)) == 2
     packet = f.neighbor_advertisement(web.address(6), web.address(6), web.mac)
     frame = f.ether(web.mac, "33:33:00:00:00:01", 0x86dd, packet)
     assert len(arrives(web, frame, app, out, marker=packet)) == 2

@@ -44,18 +44,36 @@ has_mac(const struct workload *workload, struct eth_addr mac)
     return false;
 }
 
-/* An IPv6 host also has the link-local address of its MAC. */
 static bool
 has_address(const struct workload *workload, const struct in6_addr *address)
 {
-    bool ipv6 = false;
     for (size_t i = 0; i < workload->n_addresses; i++) {
         if (!memcmp(&workload->addresses[i], address, sizeof *address)) {
             return true;
         }
-        ipv6 |= !IN6_IS_ADDR_V4MAPPED(&workload->addresses[i]);
     }
-    for (size_t i = 0; ipv6 && i < workload->n_macs; i++) {
+    return false;
+}
+
+static bool
+has_ipv6(const struct ports *ports)
+{
+    for (size_t i = 0; i < ports->n_workloads; i++) {
+        const struct workload *workload = ports->workloads[i];
+        for (size_t j = 0; j < workload->n_addresses; j++) {
+            if (!IN6_IS_ADDR_V4MAPPED(&workload->addresses[j])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Where IPv6 is used, a host has the link-local addresses of its MACs too. */
+static bool
+makes_address(const struct workload *workload, const struct in6_addr *address)
+{
+    for (size_t i = 0; i < workload->n_macs; i++) {
         struct in6_addr lla;
         in6_generate_lla(workload->macs[i], &lla);
         if (!memcmp(&lla, address, sizeof lla)) {
@@ -95,7 +113,9 @@ owner(const struct topology *t, const struct ports *ports,
     *local = false;
     for (size_t i = 0; i < ports->n_workloads; i++) {
         if (ports->workloads[i]->home->segment == segment
-            && has_address(ports->workloads[i], address)) {
+            && (has_address(ports->workloads[i], address)
+                || (has_ipv6(ports)
+                    && makes_address(ports->workloads[i], address)))) {
             *local = true;
             return ports->workloads[i];
         }
