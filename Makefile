@@ -16,6 +16,7 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 
 VERSION = 0.1.0
+RELEASED = 2026-11-24
 OVS_FROM ?= source
 PREFIX ?= /usr/local
 BUILD ?= build
@@ -55,7 +56,6 @@ XML_LIBS = $(shell xml2-config --libs)
 
 ALL_CFLAGS = -std=gnu11 $(WARNINGS) $(SANITIZERS) $(CFLAGS) \
 	-D_GNU_SOURCE -DSDFW_VERSION='"$(VERSION)"' \
-	-DSDFW_DATADIR='"$(DATADIR)"' -DSDFW_SOURCE_SCHEMAS='"$(CURDIR)/schemas"' \
 	-Igenerator $(OVS_CFLAGS) $(XML_CFLAGS)
 ALL_LDFLAGS = $(SANITIZERS) $(LDFLAGS)
 
@@ -71,8 +71,11 @@ tool_sources = $(wildcard tests/bench/*.c tests/unit/*.c)
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 library = $(OUT)/lib/libsdfw.a
 
-.PHONY: all deps demo check check-unit check-system bench install clean
-all: $(OUT)/bin/sdfw
+man_pages = $(OUT)/man/sdfw.8 $(OUT)/man/sdfw-manifest.5
+
+.PHONY: all deps demo check check-unit check-system check-man bench install \
+	clean
+all: $(OUT)/bin/sdfw $(man_pages)
 
 deps:
 	@integration/deps $(BUILD) $(OVS_FROM)
@@ -81,7 +84,12 @@ $(OUT)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(library): $(call objects,$(library_sources))
+# The schema becomes part of the library.
+$(OUT)/obj/schemas/%.o: schemas/%
+	@mkdir -p $(@D)
+	$(LD) -r -b binary -z noexecstack -o $@ $<
+
+$(library): $(call objects,$(library_sources)) $(OUT)/obj/schemas/manifest.xsd.o
 	@mkdir -p $(@D)
 	rm -f $@
 	ar rcs $@ $^
@@ -99,6 +107,16 @@ $(OUT)/tests/bench/%: $(OUT)/obj/tests/bench/%.o $(library)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(OVS_LIBS) $(XML_LIBS)
 
+# Man pages come from what they describe.
+$(OUT)/man/sdfw.8: docs/man/sdfw.py $(OUT)/bin/sdfw
+	@mkdir -p $(@D)
+	python3 $< $(OUT)/bin/sdfw $(VERSION) $(RELEASED) >$@
+
+$(OUT)/man/sdfw-manifest.5: docs/man/manifest.xsl schemas/manifest.xsd
+	@mkdir -p $(@D)
+	xsltproc --stringparam version $(VERSION) --stringparam date $(RELEASED) \
+		-o $@ $^
+
 -include $(patsubst %.o,%.d,$(call objects,$(command_sources) \
 	$(library_sources) $(tool_sources)))
 
@@ -108,10 +126,13 @@ demo: deps
 	@python3 tests/system/demo.py $(OUT)/bin/sdfw
 
 check: deps
-	@$(MAKE) --no-print-directory -s all check-unit check-system
+	@$(MAKE) --no-print-directory -s all check-man check-unit check-system
 
 check-unit: $(unit_tests)
 	@set -e; for test in $(unit_tests); do $$test; done
+
+check-man: $(man_pages)
+	@mandoc -T lint -W warning $(man_pages)
 
 check-system: all
 	@python3 tests/system/run.py --sdfw $(OUT)/bin/sdfw
@@ -122,11 +143,12 @@ bench: deps
 
 install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(DATADIR) \
-		$(DESTDIR)$(MANDIR)/man8
+		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
 	install -m 755 $(OUT)/bin/sdfw $(DESTDIR)$(SBINDIR)
 	install -m 644 schemas/*.xsd $(DESTDIR)$(DATADIR)
-	install -m 644 docs/man/*.8 $(DESTDIR)$(MANDIR)/man8
+	install -m 644 $(filter %.5,$(man_pages)) $(DESTDIR)$(MANDIR)/man5
+	install -m 644 $(filter %.8,$(man_pages)) $(DESTDIR)$(MANDIR)/man8
 
 clean:
-	rm -rf $(BUILD)/obj $(BUILD)/bin $(BUILD)/lib $(BUILD)/tests \
+	rm -rf $(BUILD)/obj $(BUILD)/bin $(BUILD)/lib $(BUILD)/man $(BUILD)/tests \
 		$(BUILD)/sanitize

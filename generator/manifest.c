@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <libxml/parser.h>
 
@@ -24,7 +23,6 @@
 
 #define MAX_DEPTH 16            /* Of directories. */
 
-static char *schema_dir;
 
 struct reader {
     struct topology *topology;
@@ -245,25 +243,6 @@ read_path(struct reader *reader, const char *path)
 
 /* The whole. */
 
-void
-manifest_set_schema_dir(const char *dir)
-{
-    free(schema_dir);
-    schema_dir = nullable_xstrdup(dir);
-}
-
-static char *
-schema_file(void)
-{
-    const char *dir = schema_dir ? schema_dir : getenv("SDFW_SCHEMAS");
-    if (dir) {
-        return xasprintf("%s/manifest.xsd", dir);
-    }
-    const char *installed = SDFW_DATADIR "/schemas/manifest.xsd";
-    return xstrdup(!access(installed, R_OK)
-                   ? installed : SDFW_SOURCE_SCHEMAS "/manifest.xsd");
-}
-
 static void
 read_all(struct reader *reader, const char *const paths[], size_t n)
 {
@@ -288,13 +267,9 @@ read_all(struct reader *reader, const char *const paths[], size_t n)
 struct topology *
 manifest_read(const char *const paths[], size_t n, struct report *report)
 {
-    struct reader reader = { .report = report };
-    char *file = schema_file();
-    reader.schema = xml_schema_read(file, report);
-    free(file);
-    if (!reader.schema) {
-        return NULL;
-    }
+    struct reader reader = {
+        .report = report, .schema = xml_schema_create(),
+    };
     size_t n_errors = report->n_errors;
     reader.topology = topology_create();
     sset_init(&reader.seen);

@@ -18,9 +18,4 @@
 struct topology *manifest_read(const char *const paths[], size_t n,
                                struct report *);
 
-/* Sets the directory in which the schemas are looked up; otherwise it is
- * $SDFW_SCHEMAS if set, the installed one or, for a build that was not
- * installed, the one of the source tree. */
-void manifest_set_schema_dir(const char *dir);
-
 #endif /* manifest.h */

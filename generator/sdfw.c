@@ -51,14 +51,13 @@ static const struct option_help option_table[] = {
     { "segment", "NAME", "the segment of addresses (default: default)" },
     { "flows", NULL, "show flows too" },
     { "quiet", NULL, "no warnings, no summary" },
-    { "schemas", "DIR", "where the schemas are" },
     { "private-key", "FILE", "for ssl: our private key" },
     { "certificate", "FILE", "for ssl: our certificate" },
     { "ca-cert", "FILE", "for ssl: the CA that signed the bridge's" },
 };
 
 /* Options that every command takes. */
-#define COMMON_OPTIONS "quiet at schemas"
+#define COMMON_OPTIONS "quiet at"
 
 static bool
 list_has(const char *list, const char *word, size_t len)
@@ -184,8 +183,6 @@ set_option(struct options *options, const char *name, const char *value)
         options->flows = true;
     } else if (!strcmp(name, "quiet")) {
         options->quiet = true;
-    } else if (!strcmp(name, "schemas")) {
-        manifest_set_schema_dir(value);
     } else if (!strcmp(name, "private-key")) {
         stream_ssl_set_private_key_file(value);
     } else if (!strcmp(name, "certificate")) {

@@ -435,24 +435,21 @@ xml_validate(xmlDoc *doc, const struct xml_schema *schema, const char *name,
 
 /* The schema. */
 
+/* schemas/manifest.xsd, which the linker puts into the program (Makefile). */
+extern const char _binary_schemas_manifest_xsd_start[];
+extern const char _binary_schemas_manifest_xsd_end[];
+
 struct xml_schema *
-xml_schema_read(const char *file, struct report *report)
+xml_schema_create(void)
 {
-    xmlDoc *doc = xmlReadFile(file, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR
-                                          | XML_PARSE_NOWARNING);
-    xmlSchemaParserCtxt *parser = doc ? xmlSchemaNewDocParserCtxt(doc) : NULL;
-    if (parser) {
-        xmlSchemaSetParserStructuredErrors(parser, ignore_error, NULL);
-    }
-    xmlSchema *schema = parser ? xmlSchemaParse(parser) : NULL;
+    const char *text = _binary_schemas_manifest_xsd_start;
+    xmlDoc *doc = xmlReadMemory(text, _binary_schemas_manifest_xsd_end - text,
+                                "manifest.xsd", NULL, XML_PARSE_NONET);
+    xmlSchemaParserCtxt *parser = xmlSchemaNewDocParserCtxt(doc);
+    xmlSchema *schema = xmlSchemaParse(parser);
     xmlSchemaFreeParserCtxt(parser);
-    if (!schema) {
-        xmlFreeDoc(doc);
-        report_error(report, (struct location) { .file = file },
-                     "cannot read the schema; $SDFW_SCHEMAS names its "
-                     "directory");
-        return NULL;
-    }
+    ovs_assert(schema);         /* It is part of the program. */
+
     struct xml_schema *result = xmalloc(sizeof *result);
     result->doc = doc;
     result->schema = schema;

@@ -12,7 +12,7 @@
 
 /* A schema that is ready for use, or NULL after an error in 'report'.  The
  * caller frees it with xml_schema_destroy(). */
-struct xml_schema *xml_schema_read(const char *file, struct report *);
+struct xml_schema *xml_schema_create(void);
 void xml_schema_destroy(struct xml_schema *);
 
 /* Parses and validates 'file', which findings call 'name'.  Returns NULL after

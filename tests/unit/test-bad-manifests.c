@@ -22,7 +22,7 @@
 
 #include <dirent.h>
 
-#define CASES SDFW_SOURCE_SCHEMAS "/../tests/manifests/bad"
+#define CASES "tests/manifests/bad"
 #define NOW 1780272000          /* 2026-06-01T00:00:00Z */
 
 static bool

@@ -19,7 +19,7 @@
 #include "util.h"
 #include "values.h"
 
-#define EXAMPLES SDFW_SOURCE_SCHEMAS "/../docs/examples"
+#define EXAMPLES "docs/examples"
 #define NOW 1780272000          /* 2026-06-01T00:00:00Z */
 
 #define BEGIN "<manifest xmlns=\"urn:ovs-sdfw:manifest:1\" version=\"1\">\n"

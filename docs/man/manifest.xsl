@@ -1,0 +1,126 @@
+<?xml version="1.0" encoding="UTF-8"?>
+<!-- Makes sdfw-manifest(5) of schemas/manifest.xsd, so that the reference and
+     what is checked are the same words. -->
+<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"
+                xmlns:xs="http://www.w3.org/2001/XMLSchema">
+  <xsl:output method="text" encoding="UTF-8"/>
+  <xsl:param name="version"/>
+  <xsl:param name="date"/>
+  <xsl:key name="type" match="/xs:schema/xs:*[@name]" use="@name"/>
+
+  <!-- Text in one line, with what roff takes for commands escaped. -->
+  <xsl:template name="text">
+    <xsl:param name="of"/>
+    <xsl:call-template name="replace">
+      <xsl:with-param name="in" select="normalize-space($of)"/>
+    </xsl:call-template>
+  </xsl:template>
+  <xsl:template name="replace">
+    <xsl:param name="in"/>
+    <xsl:choose>
+      <xsl:when test="contains($in, '-')">
+        <xsl:value-of select="concat(substring-before($in, '-'), '\-')"/>
+        <xsl:call-template name="replace">
+          <xsl:with-param name="in" select="substring-after($in, '-')"/>
+        </xsl:call-template>
+      </xsl:when>
+      <xsl:otherwise><xsl:value-of select="$in"/></xsl:otherwise>
+    </xsl:choose>
+  </xsl:template>
+  <xsl:template name="documentation">
+    <xsl:text>\&amp;</xsl:text>
+    <xsl:call-template name="text">
+      <xsl:with-param name="of" select="xs:annotation/xs:documentation"/>
+    </xsl:call-template>
+    <xsl:text>&#10;</xsl:text>
+  </xsl:template>
+
+  <xsl:template match="xs:attribute">
+    <xsl:text>.TP&#10;\fB</xsl:text>
+    <xsl:call-template name="replace">
+      <xsl:with-param name="in" select="@name"/>
+    </xsl:call-template>
+    <xsl:text>\fR</xsl:text>
+    <xsl:if test="@use = 'required'"> (required)</xsl:if>
+    <xsl:text>&#10;</xsl:text>
+    <xsl:call-template name="documentation"/>
+  </xsl:template>
+
+  <xsl:template match="xs:element">
+    <xsl:param name="within"/>
+    <xsl:text>.SS &lt;</xsl:text>
+    <xsl:value-of select="@name"/>
+    <xsl:text>&gt;</xsl:text>
+    <xsl:if test="$within"> in &lt;<xsl:value-of select="$within"/>&gt;</xsl:if>
+    <xsl:text>&#10;</xsl:text>
+    <xsl:call-template name="documentation"/>
+    <xsl:variable name="type"
+                  select="xs:complexType | key('type', @type)[self::xs:complexType]"/>
+    <xsl:variable name="value" select="key('type', @type)[self::xs:simpleType]"/>
+    <xsl:for-each select="$value">
+      <xsl:text>.PP&#10;</xsl:text>
+      <xsl:call-template name="documentation"/>
+    </xsl:for-each>
+    <xsl:apply-templates select="$type/xs:attribute"/>
+    <xsl:if test="$type/xs:group">
+      <xsl:text>.PP&#10;Holds openings: see below.&#10;</xsl:text>
+    </xsl:if>
+    <xsl:apply-templates select="$type/xs:choice/xs:element">
+      <xsl:with-param name="within" select="@name"/>
+    </xsl:apply-templates>
+  </xsl:template>
+
+  <xsl:template match="/xs:schema">
+    <xsl:text>.\" Made of schemas/manifest.xsd by docs/man/manifest.xsl.
+.TH SDFW\-MANIFEST 5 "</xsl:text>
+    <xsl:value-of select="$date"/>
+    <xsl:text>" "ovs-sdfw </xsl:text>
+    <xsl:value-of select="$version"/>
+    <xsl:text>" "ovs-sdfw Manual"
+.SH NAME
+sdfw\-manifest \- the language of manifests of ovs\-sdfw
+.SH DESCRIPTION
+</xsl:text>
+    <xsl:call-template name="documentation"/>
+    <xsl:text>.PP
+Entities and DTDs are refused, and nothing is read from the network.  A file
+may have 64 MiB.
+.SH ELEMENTS
+</xsl:text>
+    <xsl:apply-templates select="xs:element"/>
+    <xsl:text>.SH OPENINGS&#10;What a link opens, or an accept agrees to.&#10;</xsl:text>
+    <xsl:apply-templates select="xs:group/xs:choice/xs:element"/>
+    <xsl:text>.SH VALUES&#10;</xsl:text>
+    <xsl:for-each select="xs:simpleType">
+      <xsl:text>.TP&#10;\fI</xsl:text>
+      <xsl:value-of select="@name"/>
+      <xsl:text>\fR&#10;</xsl:text>
+      <xsl:call-template name="documentation"/>
+    </xsl:for-each>
+    <xsl:text>.SH EXAMPLE
+.nf
+&lt;manifest xmlns="urn:ovs\-sdfw:manifest:1" version="1"&gt;
+  &lt;network name="office"&gt;
+    &lt;prefix&gt;192.0.2.0/24&lt;/prefix&gt;
+    &lt;except&gt;192.0.2.13&lt;/except&gt;
+  &lt;/network&gt;
+  &lt;application name="shop" mode="enforce"&gt;
+    &lt;service name="web"&gt;
+      &lt;workload name="web\-1" interface="vnet3"&gt;
+        &lt;mac&gt;52:54:00:12:34:56&lt;/mac&gt;
+        &lt;address&gt;10.0.0.11&lt;/address&gt;
+      &lt;/workload&gt;
+    &lt;/service&gt;
+    &lt;link from="office" to="web"&gt;
+      &lt;tcp port="80,443"/&gt;
+    &lt;/link&gt;
+  &lt;/application&gt;
+  &lt;expect from="office" to="shop/web" protocol="tcp" port="443"
+          verdict="allow"/&gt;
+&lt;/manifest&gt;
+.fi
+.SH SEE ALSO
+.BR sdfw (8)
+</xsl:text>
+  </xsl:template>
+</xsl:stylesheet>

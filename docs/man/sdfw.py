@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Makes sdfw(8) of what "sdfw --help" and "sdfw COMMAND --help" print.
+
+usage: sdfw.py SDFW VERSION DATE
+"""
+import re
+import subprocess
+import sys
+
+EXAMPLES = {
+    "check": "sdfw check /etc/sdfw/topology",
+    "compile": "sdfw compile shop.xml | less",
+    "plan": "sdfw plan \\-\\-bridge br0 /etc/sdfw/topology",
+    "push": "sdfw push \\-\\-bridge br0 \\-\\-bridge br1 /etc/sdfw/topology",
+    "show": "sdfw show \\-\\-bridge br0 shop.xml",
+    "diff": "git worktree add old main && sdfw diff old/policy policy",
+    "trace": "sdfw trace shop.xml shop/web shop/db tcp 5432",
+    "test": "sdfw test policy",
+    "explain": "ovs\\-ofctl dump\\-flows br0 | tail \\-n 1 | "
+               "xargs \\-d '\\en' sdfw explain shop.xml",
+}
+
+HEAD = r""".\" Made of the help texts of sdfw by docs/man/sdfw.py.
+.TH SDFW 8 "{date}" "ovs-sdfw {version}" "ovs-sdfw Manual"
+.SH NAME
+sdfw \- the service\-defined firewall for Open vSwitch
+.SH SYNOPSIS
+.B sdfw
+.I COMMAND
+.RI [ OPTION ]...
+.IR TOPOLOGY ...
+.SH DESCRIPTION
+.B sdfw
+reads manifests, which say which service may open connections to which, and
+makes bridges of Open vSwitch enforce them.  A
+.I TOPOLOGY
+is a manifest (see
+.BR sdfw\-manifest (5))
+or a directory whose
+.I *.xml
+files are merged.
+.PP
+After a push, enforcement needs nothing but Open vSwitch.
+.B sdfw
+installs flows whose cookie begins with 0x5dfd, in table 0 one flow of priority
+65535 and the others from table 100 on (see
+.BR \-\-table\-base ),
+and touches no others.  The flows of others in table 0 see what is not the
+business of any manifest as if
+.B sdfw
+were not there.
+.SH COMMANDS
+"""
+
+TAIL = r""".SH EXIT STATUS
+.TP
+0
+Done; right; nothing to change.
+.TP
+1
+A topology is wrong.
+.TP
+2
+.BR plan ", " diff :
+there are changes.
+.TP
+3
+A bridge, or its OVSDB, failed, refused, or (\fBtrace\fR) disagrees.
+.TP
+4
+.BR trace :
+denied.
+.BR test :
+an assertion does not hold.
+.BR explain :
+not of this topology.
+.TP
+64
+The command line is wrong.
+.SH ENVIRONMENT
+.TP
+OVS_RUNDIR
+Where the sockets of bridges and OVSDB are (see
+.BR ovs\-vswitchd (8)).
+.SH FILES
+.TP
+.I PREFIX/share/sdfw/manifest.xsd
+The schema of manifests, for editors; \fBsdfw\fR has its own copy.
+.SH SEE ALSO
+.BR sdfw\-manifest (5),
+.BR ovs\-ofctl (8),
+.BR ovs\-fields (7),
+.BR ovs\-actions (7)
+"""
+
+
+def escape(text):
+    text = text.replace("\\", "\\e").replace("-", "\\-")
+    return "\\&" + text if text[:1] in ".'" else text
+
+
+def run(*command):
+    return subprocess.run(command, check=True, text=True,
+                          stdout=subprocess.PIPE).stdout
+
+
+def sections(text):
+    """Usage, summary, options as (option, text), and the paragraphs after."""
+    lines = text.splitlines()
+    options, rest = [], []
+    for line in lines[lines.index("Options:") + 1:]:
+        option = re.fullmatch(r"  (--\S+)\s+(.*)", line)
+        if option:
+            options.append(option.groups())
+        else:
+            rest.append(line)
+    return lines[0].removeprefix("usage: "), lines[1], options, rest
+
+
+def main(sdfw, version, date):
+    names = re.findall(r"^  (\w+)  ", run(sdfw, "--help"), re.M)
+    print(HEAD.format(date=date, version=version), end="")
+    options = {}
+    for name in names:
+        usage, summary, its_options, rest = sections(run(sdfw, name, "--help"))
+        options.update(its_options)
+        print(f".SS {escape(usage)}")
+        print(escape(summary[0].upper() + summary[1:]) + ".")
+        for line in rest:
+            print(escape(line) if line.strip() else ".PP")
+        print(".PP\nOptions:")
+        print(", ".join(f"\\fB{escape(o.split('=')[0])}\\fR"
+                        for o, _ in its_options) + ".")
+        print(f".PP\nExample:\n.PP\n.nf\n.RS\n{EXAMPLES[name]}\n.RE\n.fi")
+    print(".SH OPTIONS")
+    for option, text in sorted(options.items()):
+        name, _, value = option.partition("=")
+        print(f".TP\n\\fB{escape(name)}\\fR"
+              + (f"=\\fI{escape(value)}\\fR" if value else ""))
+        print(escape(text[0].upper() + text[1:]) + ".")
+    print(TAIL, end="")
+
+
+main(*sys.argv[1:])
