@@ -249,8 +249,11 @@ class Lab:
         path = manifest
         if manifest.lstrip().startswith("<"):
             path = self.file("manifest.xml", manifest)
-        return self.command("push", "--bridge", self.bridge, "--quiet",
+        done = self.command("push", "--bridge", self.bridge, "--quiet",
                             *options, path, check=check)
+        # The datapath's cached flows follow the tables within milliseconds.
+        self.run("ovs-appctl", "revalidator/wait")
+        return done
 
     def unpush(self):
         """Leaves the bridge without our flows."""
