@@ -205,48 +205,61 @@ add_access_ports(struct compiler *c)
  * 64 kB, so large segments take several flows, told apart by REG_DST_PORT. */
 #define FLOOD_PORTS 2000
 
-static bool
-is_flooded(const struct compiler *c, size_t i, const struct segment *segment,
-           bool tolerated)
+static int
+compare_ports(const void *a, const void *b)
 {
-    return c->ports->of_workload[i]
-           && c->ports->workloads[i]->home->segment == segment
-           && !(tolerated && c->classes->of_workload[i]->enforce);
+    return *(const uint16_t *) a - *(const uint16_t *) b;
 }
 
-/* If 'tolerated', for deviations: then only to those who do not enforce. */
+/* The ports that a flood in 'segment' reaches, in order; if 'tolerated', the
+ * flood is a deviation, and only for those who do not enforce. */
+static uint16_t *
+list_flooded(const struct compiler *c, const struct segment *segment,
+             bool tolerated, size_t *np)
+{
+    uint16_t *ports = xmalloc((c->ports->n_workloads + 1) * sizeof *ports);
+    size_t n = 0;
+    for (size_t i = 0; i < c->ports->n_workloads; i++) {
+        if (c->ports->of_workload[i]
+            && c->ports->workloads[i]->home->segment == segment
+            && !(tolerated && c->classes->of_workload[i]->enforce)) {
+            ports[n++] = c->ports->of_workload[i];
+        }
+    }
+    qsort(ports, n, sizeof *ports, compare_ports);
+    *np = n;
+    return ports;
+}
+
 static void
 add_flood(struct compiler *c, const struct segment *segment, bool tolerated)
 {
     struct origin origin = { .kind = ORIGIN_SEGMENT, .object = segment };
-    size_t chunk = 0, n = 0;
-    ofpbuf_clear(&c->ofpacts);
-    for (size_t i = 0; i <= c->ports->n_workloads; i++) {
-        bool end = i == c->ports->n_workloads;
-        if (end || n == FLOOD_PORTS) {
-            struct match match;
-            match_init_catchall(&match);
-            match_set_reg_masked(&match, REG_SEGMENT, segment->id, 0xffff);
-            match_set_reg_masked(&match, REG_DST_PORT, chunk, 0xffff);
-            if (tolerated) {
-                match_set_reg_masked(&match, REG_FLAGS, FLAG(FLAG_TOLERATED),
-                                     FLAG(FLAG_TOLERATED));
-            }
-            put_load(&c->ofpacts, REG_DST_PORT, 0, 16, end ? 0 : ++chunk);
-            if (!end) {
-                put_resubmit(c, TABLE_FLOOD);
-            }
-            add_match(c, TABLE_FLOOD, tolerated ? 20 : 10,
-                      segment_cookie(segment), origin, &match);
-            ofpbuf_clear(&c->ofpacts);
-            n = 0;
+    size_t n;
+    uint16_t *ports = list_flooded(c, segment, tolerated, &n);
+    for (size_t chunk = 0; !chunk || chunk * FLOOD_PORTS < n; chunk++) {
+        struct match match;
+        match_init_catchall(&match);
+        match_set_reg_masked(&match, REG_SEGMENT, segment->id, 0xffff);
+        match_set_reg_masked(&match, REG_DST_PORT, chunk, 0xffff);
+        if (tolerated) {
+            match_set_reg_masked(&match, REG_FLAGS, FLAG(FLAG_TOLERATED),
+                                 FLAG(FLAG_TOLERATED));
         }
-        if (!end && is_flooded(c, i, segment, tolerated)) {
-            ofpact_put_OUTPUT(&c->ofpacts)->port
-                = u16_to_ofp(c->ports->of_workload[i]);
-            n++;
+        ofpbuf_clear(&c->ofpacts);
+        size_t end = MIN(n, (chunk + 1) * FLOOD_PORTS);
+        for (size_t i = chunk * FLOOD_PORTS; i < end; i++) {
+            ofpact_put_OUTPUT(&c->ofpacts)->port = u16_to_ofp(ports[i]);
         }
+        bool more = end < n;
+        put_load(&c->ofpacts, REG_DST_PORT, 0, 16, more ? chunk + 1 : 0);
+        if (more) {
+            put_resubmit(c, TABLE_FLOOD);
+        }
+        add_match(c, TABLE_FLOOD, tolerated ? 20 : 10,
+                  segment_cookie(segment), origin, &match);
     }
+    free(ports);
 }
 
 static void
