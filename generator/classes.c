@@ -516,7 +516,9 @@ build_family(const struct topology *topology, struct classes *classes,
     if (!ipv4 && cs->n_addresses) {
         add_link_local_cover(&es);
     }
-    qsort(es.entries, es.n, sizeof *es.entries, compare_entries);
+    if (es.n) {
+        qsort(es.entries, es.n, sizeof *es.entries, compare_entries);
+    }
     build_prefixes(classes, cs, &es, family, n);
     free(family);
     free(es.entries);

@@ -64,7 +64,9 @@ compare_ranges(const void *a_, const void *b_)
 static void
 tidy(struct pair *pair)
 {
-    qsort(pair->ranges, pair->n, sizeof *pair->ranges, compare_ranges);
+    if (pair->n) {
+        qsort(pair->ranges, pair->n, sizeof *pair->ranges, compare_ranges);
+    }
     size_t n = 0;
     for (size_t i = 0; i < pair->n; i++) {
         if (n && pair->ranges[i].first <= pair->ranges[n - 1].last + 1) {

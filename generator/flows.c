@@ -161,7 +161,9 @@ compare_flows(const void *a, const void *b, void *set)
 void
 flow_set_sort(struct flow_set *set)
 {
-    qsort_r(set->flows, set->n, sizeof *set->flows, compare_flows, set);
+    if (set->n) {
+        qsort_r(set->flows, set->n, sizeof *set->flows, compare_flows, set);
+    }
 }
 
 bool

@@ -35,7 +35,7 @@ random_prefix(bool ipv6)
     if (ipv6) {
         int len = 112 + any(17);
         snprintf(text, sizeof text, "2001:db8::%x/%d",
-                 any(65536) & (0xffff << (128 - len)), len);
+                 any(65536) & (UINT32_C(0xffff) << (128 - len)), len);
     } else {
         int len = 16 + any(17);
         unsigned int host = any(65536) & (UINT64_C(0xffff) << (32 - len));
