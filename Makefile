@@ -7,7 +7,7 @@
 #   make bench    measures compile, diff and push; SIZES="100 1000" of workloads
 #   make install  DESTDIR= PREFIX=/usr/local
 #
-# Variables: OVS_FROM=system uses a packaged libopenvswitch (pkg-config),
+# Variables: OVS_FROM=system links a packaged libopenvswitch (pkg-config),
 # SANITIZE=1 builds with address and undefined behaviour sanitizers into a
 # directory of its own, WERROR=1 makes warnings errors (CI), BUILD=dir.
 
@@ -37,14 +37,13 @@ WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wno-unused-parameter \
 SANITIZERS = $(if $(SANITIZE),-fsanitize=address$(comma)undefined \
 	-fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 
-ifeq ($(OVS_FROM),system)
-OVS_CFLAGS = $(shell pkg-config --cflags libopenvswitch)
-OVS_LIBS = $(shell pkg-config --libs --static libopenvswitch)
-else
 OVS = $(BUILD)/openvswitch
 # Private headers (OVSDB, hashes) want the configuration they were built with.
 OVS_CFLAGS = -include $(OVS)/config.h -isystem $(OVS)/include \
 	-isystem $(OVS)/lib -isystem $(OVS)
+ifeq ($(OVS_FROM),system)
+OVS_LIBS = $(shell pkg-config --libs --static libopenvswitch)
+else
 OVS_LIBS = $(OVS)/lib/.libs/libopenvswitch.a -lssl -lcrypto -lcap-ng \
 	-latomic -lm -lunbound -lpthread
 endif
