@@ -34,6 +34,7 @@ struct options {
     bool quiet;                 /* --quiet */
     bool flows;                 /* --flows */
     const char *segment;        /* --segment */
+    size_t n_tls_files;         /* --private-key and the like. */
     const char **arguments;
     size_t n_arguments;
 };

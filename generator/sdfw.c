@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <openvswitch/vlog.h>
 
@@ -154,6 +155,37 @@ parse_time(const struct options *options, const char *value)
     return timegm(&tm) - offset;
 }
 
+/* libopenvswitch only logs what is wrong with these. */
+static void
+set_tls_file(struct options *options, const char *name, const char *value)
+{
+    if (access(value, R_OK)) {
+        usage_error(options->command, "--%s: cannot read %s: %s", name, value,
+                    ovs_strerror(errno));
+    }
+    options->n_tls_files++;
+    if (!strcmp(name, "private-key")) {
+        stream_ssl_set_private_key_file(value);
+    } else if (!strcmp(name, "certificate")) {
+        stream_ssl_set_certificate_file(value);
+    } else {
+        stream_ssl_set_ca_cert_file(value, false);
+    }
+}
+
+static void
+check_tls(const struct options *options)
+{
+    bool wanted = options->db && !strncmp(options->db, "ssl:", 4);
+    for (size_t i = 0; i < options->n_bridges; i++) {
+        wanted |= !strncmp(options->bridges[i], "ssl:", 4);
+    }
+    if (wanted && options->n_tls_files < 3) {
+        usage_error(options->command, "ssl: needs --private-key, "
+                    "--certificate and --ca-cert");
+    }
+}
+
 static void
 set_option(struct options *options, const char *name, const char *value)
 {
@@ -183,12 +215,8 @@ set_option(struct options *options, const char *name, const char *value)
         options->flows = true;
     } else if (!strcmp(name, "quiet")) {
         options->quiet = true;
-    } else if (!strcmp(name, "private-key")) {
-        stream_ssl_set_private_key_file(value);
-    } else if (!strcmp(name, "certificate")) {
-        stream_ssl_set_certificate_file(value);
-    } else if (!strcmp(name, "ca-cert")) {
-        stream_ssl_set_ca_cert_file(value, false);
+    } else {
+        set_tls_file(options, name, value);
     }
 }
 
@@ -247,6 +275,7 @@ parse_arguments(const struct command *command, int argc, char *argv[],
         usage_error(command->name, "%s wants %s", command->name,
                     command->arguments);
     }
+    check_tls(options);
 }
 
 struct topology *

@@ -1,6 +1,8 @@
 """What a push does to what runs: nothing that both policies allow stops."""
+import socket
 import time
 
+from lab import run
 from policy import HOSTS, LINKS, SERVICES, make_lab, manifest
 
 LESS = LINKS.replace('<tcp port="8080,9000-9009"/>',
@@ -188,6 +190,56 @@ def test_dead_bridge(lab):
     assert done.returncode == 3 and "br0: " in done.stdout
     assert "nosuch: no bridge of this name" in done.stderr
     assert time.monotonic() - start < 5
+
+
+def test_hanging_bridge(lab):
+    """... nor does one that accepts the connection and says nothing"""
+    path = lab.file("m.xml", manifest())
+    lab.unpush()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        target = f"tcp:127.0.0.1:{silent.getsockname()[1]}"
+        start = time.monotonic()
+        done = lab.command("push", "--timeout=2", "--bridge", target,
+                           "--bridge", "br0", path, check=False)
+    assert done.returncode == 3 and "br0: " in done.stdout, done.stdout
+    assert f"{target}: connecting: " in done.stderr, done.stderr
+    assert 1.5 < time.monotonic() - start < 5
+
+
+def test_remote(lab):
+    """a push over TCP and over TLS, with the bridge's OVSDB over TCP"""
+    path = lab.file("m.xml", manifest())
+    pki = lab.dir + "/pki"
+    lab.ip("link", "set", "lo", "up")
+    lab.run("ovs-pki", "init", "-d", pki)
+    for name, kind in (("here", "controller"), ("there", "switch")):
+        run("sh", "-c", f"cd {pki} && ovs-pki -d {pki} req+sign {name} {kind}",
+            env=lab.env)
+    lab.vsctl("set-ssl", f"{pki}/there-privkey.pem", f"{pki}/there-cert.pem",
+              f"{pki}/controllerca/cacert.pem", "--", "set-controller", "br0",
+              "ptcp:6653:127.0.0.1", "pssl:6654:127.0.0.1", "--", "set",
+              "bridge", "br0", "other_config:disable-in-band=true")
+    lab.run("ovs-appctl", "-t", "ovsdb-server", "ovsdb-server/add-remote",
+            "ptcp:6640:127.0.0.1")
+    ours = [f"--private-key={pki}/here-privkey.pem",
+            f"--certificate={pki}/here-cert.pem",
+            f"--ca-cert={pki}/switchca/cacert.pem"]
+    try:
+        for target, options in (("tcp:127.0.0.1:6653", []),
+                                ("ssl:127.0.0.1:6654", ours)):
+            lab.unpush()
+            done = lab.exec(lab.sdfw, "push", "--timeout=10",
+                            "--db=tcp:127.0.0.1:6640", "--bridge", target,
+                            *options, path)
+            assert " flows added" in done.stdout, done.stdout
+        # Without a certificate of ours: one clear error.
+        done = lab.exec(lab.sdfw, "push", "--timeout=10", "--bridge",
+                        "ssl:127.0.0.1:6654", path, check=False)
+        assert done.returncode == 64 and "--private-key" in done.stderr, \
+            (done.returncode, done.stderr)
+    finally:
+        lab.vsctl("del-controller", "br0", "--", "del-ssl")
+    assert talks(lab, "web1", stream(lab, "web1", "app1", 8080))
 
 
 def test_protocols(lab):
