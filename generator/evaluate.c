@@ -10,6 +10,7 @@
 
 #include "check.h"
 #include "util.h"
+#include "values.h"
 
 /* Parties. */
 
@@ -164,21 +165,29 @@ parse_number(const char *text, int max, int *value)
 static char *
 parse_icmp(const char *text, struct opening *opening)
 {
-    int type, code = -1;
+    int16_t type;
+    int number, code = -1;
+    char *error = NULL;
     char *copy = xstrdup(text ? text : "");
     char *slash = strchr(copy, '/');
     if (slash) {
         *slash = '\0';
     }
-    bool ok = (!strcmp(copy, "echo-request")
-               ? (type = opening->protocol == IPPROTO_ICMP ? 8 : 128, true)
-               : parse_number(copy, 255, &type))
-              && (!slash || parse_number(slash + 1, 255, &code));
+    if (parse_number(copy, 255, &number)) {
+        type = number;
+    } else if (copy[0] >= 'a' && copy[0] <= 'z') {
+        error = value_to_icmp_type(copy, opening->protocol, &type);
+    } else {
+        error = xasprintf("an ICMP type is a number from 0 to 255 or a name "
+                          "such as echo-request, not '%s'", copy);
+    }
+    if (!error && slash && !parse_number(slash + 1, 255, &code)) {
+        error = xasprintf("an ICMP code is a number from 0 to 255, not '%s'",
+                          slash + 1);
+    }
     free(copy);
-    if (!ok) {
-        return xasprintf("an ICMP type is a number from 0 to 255, with "
-                         "/CODE if wanted, or echo-request; not '%s'",
-                         text ? text : "");
+    if (error) {
+        return error;
     }
     opening->icmp_type = type;
     opening->icmp_code = code;
