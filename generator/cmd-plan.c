@@ -47,47 +47,22 @@ print_changes(const struct options *options, struct topology *topology,
 }
 
 static int
+report(const struct options *options, struct topology *topology,
+       struct push_result *result)
+{
+    printf("%s: %zu flows to add, %zu to change, %zu to remove, %zu stay%s\n",
+           result->target, result->counts.added, result->counts.changed,
+           result->counts.removed, result->counts.unchanged,
+           result->first ? " (first push)" : "");
+    print_changes(options, topology, result);
+    return result->changes.n ? EXIT_CHANGES : EXIT_OK;
+}
+
+static int
 run(const struct options *options)
 {
-    if (!options->n_bridges) {
-        fputs("sdfw: plan wants at least one --bridge\n", stderr);
-        return EXIT_USAGE;
-    }
-    struct topology *topology = command_read_topology(
-        options, options->arguments, options->n_arguments);
-    if (!topology) {
-        return EXIT_MANIFEST;
-    }
-    struct push_options push_options = {
-        .db = options->db,
-        .ports_file = options->ports_file,
-        .timeout_ms = options->timeout_s * 1000,
-        .table_base = options->table_base,
-        .read_only = true,
-    };
-    struct push_result *results = push_bridges(
-        topology, options->bridges, options->n_bridges, &push_options);
-    int status = EXIT_OK;
-    for (size_t i = 0; i < options->n_bridges; i++) {
-        struct push_result *result = &results[i];
-        if (result->error) {
-            fprintf(stderr, "sdfw: %s\n", result->error);
-            status = EXIT_BRIDGE;
-            continue;
-        }
-        printf("%s: %zu flows to add, %zu to change, %zu to remove, %zu stay"
-               "%s\n", result->target, result->counts.added,
-               result->counts.changed, result->counts.removed,
-               result->counts.unchanged,
-               result->first ? " (first push)" : "");
-        print_changes(options, topology, result);
-        if (result->changes.n && status == EXIT_OK) {
-            status = EXIT_CHANGES;
-        }
-    }
-    push_results_destroy(results, options->n_bridges);
-    topology_destroy(topology);
-    return status;
+    struct push_options push = { .read_only = true };
+    return command_on_bridges(options, &push, report);
 }
 
 const struct command plan_command = {

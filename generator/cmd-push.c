@@ -25,50 +25,28 @@ print_result(const struct push_result *result)
 }
 
 static int
+report(const struct options *options, struct topology *topology,
+       struct push_result *result)
+{
+    if (result->warning) {
+        fprintf(stderr, "sdfw: warning: %s\n", result->warning);
+    }
+    if (!result->n_local) {
+        fprintf(stderr, "sdfw: warning: %s: none of the workloads is here; "
+                "compare their bindings with \"ovs-vsctl list Interface\"\n",
+                result->target);
+    }
+    if (!options->quiet) {
+        print_result(result);
+    }
+    return EXIT_OK;
+}
+
+static int
 run(const struct options *options)
 {
-    if (!options->n_bridges) {
-        fputs("sdfw: push wants at least one --bridge\n", stderr);
-        return EXIT_USAGE;
-    }
-    struct topology *topology = command_read_topology(
-        options, options->arguments, options->n_arguments);
-    if (!topology) {
-        return EXIT_MANIFEST;
-    }
-
-    struct push_options push_options = {
-        .db = options->db,
-        .ports_file = options->ports_file,
-        .timeout_ms = options->timeout_s * 1000,
-        .adopt_seconds = options->adopt_s,
-        .table_base = options->table_base,
-    };
-    struct push_result *results = push_bridges(
-        topology, options->bridges, options->n_bridges, &push_options);
-    int status = EXIT_OK;
-    for (size_t i = 0; i < options->n_bridges; i++) {
-        const struct push_result *result = &results[i];
-        if (result->error) {
-            fprintf(stderr, "sdfw: %s\n", result->error);
-            status = EXIT_BRIDGE;
-            continue;
-        }
-        if (result->warning) {
-            fprintf(stderr, "sdfw: warning: %s\n", result->warning);
-        }
-        if (!result->n_local) {
-            fprintf(stderr, "sdfw: warning: %s: none of the workloads is "
-                    "here; compare their bindings with \"ovs-vsctl list "
-                    "Interface\"\n", result->target);
-        }
-        if (!options->quiet) {
-            print_result(result);
-        }
-    }
-    push_results_destroy(results, options->n_bridges);
-    topology_destroy(topology);
-    return status;
+    struct push_options push = { .adopt_seconds = options->adopt_s };
+    return command_on_bridges(options, &push, report);
 }
 
 const struct command push_command = {

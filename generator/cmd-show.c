@@ -143,48 +143,26 @@ print_deviations(const struct push_result *result)
 }
 
 static int
+report(const struct options *options, struct topology *topology,
+       struct push_result *result)
+{
+    printf("%s: %zu flows of sdfw, %zu of %zu workloads here%s\n",
+           result->target, result->installed.n, result->n_local,
+           result->ports->n_workloads,
+           result->first ? "; nothing has been pushed yet"
+           : result->changes.n ? "; NOT AS THE TOPOLOGY SAYS (see plan)"
+           : "; as the topology says");
+    print_links(result);
+    print_workloads(result);
+    print_deviations(result);
+    return EXIT_OK;
+}
+
+static int
 run(const struct options *options)
 {
-    if (!options->n_bridges) {
-        fputs("sdfw: show wants at least one --bridge\n", stderr);
-        return EXIT_USAGE;
-    }
-    struct topology *topology = command_read_topology(
-        options, options->arguments, options->n_arguments);
-    if (!topology) {
-        return EXIT_MANIFEST;
-    }
-    struct push_options push_options = {
-        .db = options->db,
-        .ports_file = options->ports_file,
-        .timeout_ms = options->timeout_s * 1000,
-        .table_base = options->table_base,
-        .read_only = true,
-        .read_idle = true,
-    };
-    struct push_result *results = push_bridges(
-        topology, options->bridges, options->n_bridges, &push_options);
-    int status = EXIT_OK;
-    for (size_t i = 0; i < options->n_bridges; i++) {
-        const struct push_result *result = &results[i];
-        if (result->error) {
-            fprintf(stderr, "sdfw: %s\n", result->error);
-            status = EXIT_BRIDGE;
-            continue;
-        }
-        printf("%s: %zu flows of sdfw, %zu of %zu workloads here%s\n",
-               result->target, result->installed.n, result->n_local,
-               result->ports->n_workloads,
-               result->first ? "; nothing has been pushed yet"
-               : result->changes.n ? "; NOT AS THE TOPOLOGY SAYS (see plan)"
-               : "; as the topology says");
-        print_links(result);
-        print_workloads(result);
-        print_deviations(result);
-    }
-    push_results_destroy(results, options->n_bridges);
-    topology_destroy(topology);
-    return status;
+    struct push_options push = { .read_only = true, .read_idle = true };
+    return command_on_bridges(options, &push, report);
 }
 
 const struct command show_command = {

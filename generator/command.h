@@ -59,4 +59,17 @@ extern const struct command check_command, compile_command, plan_command,
 struct topology *command_read_topology(const struct options *,
                                        const char *const paths[], size_t n);
 
+struct push_options;
+struct push_result;
+
+/* Prints what came of one bridge that could be reached; returns an exit
+ * status. */
+typedef int command_report(const struct options *, struct topology *,
+                           struct push_result *);
+
+/* Reads the topology and pushes it, or asks, by 'push' (of which 'options'
+ * fill in the rest) to all bridges; reports each.  Returns the exit status. */
+int command_on_bridges(const struct options *, struct push_options *push,
+                       command_report *);
+
 #endif /* command.h */

@@ -113,7 +113,8 @@ add_link(struct fixture *fixture, uint16_t first, uint16_t last)
     static int line = 10;
     struct link *link = application_add_link(
         fixture->shop, false,
-        (struct location) { .file = "test.xml", .line = ++line });
+        (struct location) { .file = "test.xml", .line = line });
+    line++;
     link->from.service = fixture->web;
     link->to.service = fixture->db;
     link->openings = xzalloc(sizeof *link->openings);
