@@ -111,6 +111,10 @@ trace_on_bridge(const struct options *options, struct topology *topology,
 static int
 run_trace(const struct options *options)
 {
+    if (options->n_bridges > 1) {
+        fputs("sdfw: trace takes one --bridge\n", stderr);
+        return EXIT_USAGE;
+    }
     struct topology *topology = command_read_topology(options,
                                                       options->arguments, 1);
     if (!topology) {
@@ -201,10 +205,12 @@ run_test(const struct options *options)
         passed += check_expect(topology, topology->expects[i], options->now);
     }
     size_t failed = topology->n_expects - passed;
-    if (!topology->n_expects) {
+    if (!topology->n_expects && !options->quiet) {
         fputs("sdfw: warning: the topology has no <expect>\n", stderr);
     }
-    printf("%zu passed, %zu failed\n", passed, failed);
+    if (!options->quiet) {
+        printf("%zu passed, %zu failed\n", passed, failed);
+    }
     topology_destroy(topology);
     return failed ? EXIT_DENIED : EXIT_OK;
 }

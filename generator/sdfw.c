@@ -199,6 +199,10 @@ set_option(struct options *options, const char *name, const char *value)
     } else if (!strcmp(name, "ports")) {
         options->ports_file = value;
     } else if (!strcmp(name, "format")) {
+        if (strcmp(value, "text") && strcmp(value, "json")) {
+            usage_error(options->command, "--format is text or json, not "
+                        "\"%s\"", value);
+        }
         options->format = value;
     } else if (!strcmp(name, "timeout")) {
         options->timeout_s = parse_number(options, name, value, 1, 86400);
