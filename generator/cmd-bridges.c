@@ -26,6 +26,7 @@ command_on_bridges(const struct options *options, struct push_options *push,
     push->ports_file = options->ports_file;
     push->timeout_ms = options->timeout_s * 1000;
     push->table_base = options->table_base;
+    push->now = options->now;
     struct push_result *results = push_bridges(topology, options->bridges,
                                                options->n_bridges, push);
     int status = EXIT_OK;

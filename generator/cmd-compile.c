@@ -92,6 +92,7 @@ compile_for_bridge(const struct options *options, struct topology *topology)
         .db = options->db,
         .timeout_ms = options->timeout_s * 1000,
         .table_base = options->table_base,
+        .now = options->now,
         .read_only = true,
     };
     struct push_result *result = push_bridges(topology, options->bridges, 1,

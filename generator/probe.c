@@ -201,7 +201,8 @@ probe_bridge(struct topology *topology, const struct options *options,
     struct push_options push_options = {
         .db = options->db, .ports_file = options->ports_file,
         .timeout_ms = options->timeout_s * 1000,
-        .table_base = options->table_base, .read_only = true,
+        .table_base = options->table_base, .now = options->now,
+        .read_only = true,
     };
     struct push_result *result = push_bridges(topology, options->bridges, 1,
                                               &push_options);

@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <openvswitch/thread.h>
 
@@ -19,7 +18,6 @@ struct job {
     const struct topology *topology;
     const struct push_options *options;
     struct push_result *result;
-    time_t now;
     pthread_t thread;
 };
 
@@ -39,7 +37,7 @@ compile_for(const struct job *job)
     struct push_result *result = job->result;
     struct compile_options options = {
         .table_base = job->options->table_base,
-        .now = job->now,
+        .now = job->options->now,
         .adopt_seconds = result->first ? job->options->adopt_seconds : 0,
     };
     compile(job->topology, result->ports, &options, &result->wanted);
@@ -151,7 +149,6 @@ push_bridges(struct topology *topology, const char *const targets[], size_t n,
 {
     struct push_result *results = xcalloc(n, sizeof *results);
     struct job *jobs = xcalloc(n, sizeof *jobs);
-    time_t now = time(NULL);
 
     for (size_t i = 0; i < n; i++) {
         results[i].target = targets[i];
@@ -163,7 +160,6 @@ push_bridges(struct topology *topology, const char *const targets[], size_t n,
     for (size_t i = 0; i < n; i++) {
         jobs[i] = (struct job) {
             .topology = topology, .options = options, .result = &results[i],
-            .now = now,
         };
         jobs[i].thread = ovs_thread_create("push", run_job, &jobs[i]);
     }

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
 #include "diff.h"
 #include "flows.h"
@@ -20,6 +21,7 @@ struct push_options {
     int timeout_ms;             /* For each bridge, all in all. */
     uint16_t adopt_seconds;     /* At the first push only. */
     uint8_t table_base;
+    time_t now;                 /* Which links are within their validity. */
     bool read_only;             /* Compare, but change nothing. */
     bool read_idle;             /* Also read when flows were last used. */
 };

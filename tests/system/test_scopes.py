@@ -49,6 +49,26 @@ def test_audit_spoof(lab):
         assert sniffer.saw(b"second-address") == expected, mode
 
 
+def test_at(lab):
+    """links hold as of --at, on a bridge as without"""
+    bounded = manifest(LINKS.replace(
+        'to="db">', 'to="db" not-after="2099-01-01T00:00:00Z">'))
+    after = "--at=2099-01-01T00:00:01Z"
+    lab.push(bounded)
+    assert opens(lab, "app1", "db1", 5432)
+    path = lab.file("bounded.xml", bounded)
+    plan = ("plan", "--bridge", lab.bridge, path)
+    assert lab.command(*plan, check=False).returncode == 0
+    assert lab.command(*plan, after, check=False).returncode == 2
+    lab.push(bounded, after)
+    assert not opens(lab, "app1", "db1", 5432)
+    assert lab.command(*plan, after, check=False).returncode == 0
+    trace = lab.command("trace", "--bridge", lab.bridge, after, path,
+                        "shop/app", "shop/db", "tcp", "5432", check=False)
+    assert trace.returncode == 4, trace.stdout
+    lab.push(manifest())
+
+
 def test_either_end(lab):
     """traffic is dropped if either end enforces"""
     lab.push(manifest(mode="audit", modes={"db": "enforce"}))
