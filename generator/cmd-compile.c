@@ -118,7 +118,7 @@ compile_alone(const struct options *options, struct topology *topology)
             fprintf(stderr, "sdfw: %s\n", error);
             free(error);
             ports_destroy(ports);
-            return EXIT_MANIFEST;
+            return EXIT_BRIDGE;
         }
     } else {
         ports_number(ports);
@@ -162,8 +162,11 @@ const struct command compile_command = {
     .options = "bridge db ports format timeout table-base private-key "
                "certificate ca-cert",
     .min_arguments = 1, .max_arguments = SIZE_MAX,
-    .help = "Without --bridge and --ports, workloads are at ports 1, 2, ... "
-            "in the order of\nthe files (sorted by name) and of the elements "
-            "in them.",
+    .help = "With --bridge (one), what a push would install there.  With "
+            "--ports, workloads are\nwhere it says; with neither, at ports 1, "
+            "2, ... in the order of the files (sorted\nby name) and of the "
+            "elements in them.\n"
+            "Exit status: 0 done, 1 the topology is wrong, 3 the bridge or "
+            "the file of --ports\nfailed.",
     .run = run,
 };

@@ -95,6 +95,7 @@ const struct command explain_command = {
     .options = "table-base",
     .min_arguments = 2, .max_arguments = SIZE_MAX,
     .help = "FLOW is a line of \"ovs-ofctl dump-flows\".\n"
-            "Exit status: 0 found, 4 not of this topology.",
+            "Exit status: 0 found, 4 not of this topology, 1 the topology is "
+            "wrong.",
     .run = run,
 };

@@ -67,7 +67,7 @@ run(const struct options *options)
 
 const struct command plan_command = {
     .name = "plan",
-    .arguments = "TOPOLOGY...",
+    .arguments = "--bridge=BRIDGE... TOPOLOGY...",
     .summary = "shows what a push would change, and changes nothing",
     .options = "bridge db ports timeout table-base flows private-key "
                "certificate ca-cert",

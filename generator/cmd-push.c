@@ -28,10 +28,10 @@ static int
 report(const struct options *options, struct topology *topology,
        struct push_result *result)
 {
-    if (result->warning) {
+    if (result->warning && !options->quiet) {
         fprintf(stderr, "sdfw: warning: %s\n", result->warning);
     }
-    if (!result->n_local) {
+    if (!result->n_local && !options->quiet) {
         fprintf(stderr, "sdfw: warning: %s: none of the workloads is here; "
                 "compare their bindings with \"ovs-vsctl list Interface\"\n",
                 result->target);
@@ -51,7 +51,7 @@ run(const struct options *options)
 
 const struct command push_command = {
     .name = "push",
-    .arguments = "TOPOLOGY...",
+    .arguments = "--bridge=BRIDGE... TOPOLOGY...",
     .summary = "makes bridges as the topology says",
     .options = "bridge db ports timeout adopt table-base private-key "
                "certificate ca-cert",

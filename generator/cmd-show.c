@@ -167,13 +167,15 @@ run(const struct options *options)
 
 const struct command show_command = {
     .name = "show",
-    .arguments = "TOPOLOGY...",
+    .arguments = "--bridge=BRIDGE... TOPOLOGY...",
     .summary = "shows what is installed and how much it is used",
     .options = "bridge db ports timeout table-base private-key certificate "
                "ca-cert",
     .min_arguments = 1, .max_arguments = SIZE_MAX,
     .help = "Read back from the bridge.  Links that were never used stand "
             "out.  A connection is\ncounted by its first packet; counts are "
-            "since the flow was installed.",
+            "since the flow was installed.\n"
+            "Exit status: 0 done, 1 the topology is wrong, 3 a bridge "
+            "failed.",
     .run = run,
 };

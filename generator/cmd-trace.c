@@ -152,9 +152,15 @@ const struct command trace_command = {
     .min_arguments = 4, .max_arguments = 5,
     .help = "SRC and DST are APPLICATION/SERVICE[/WORKLOAD], a network, or "
             "an address.\n"
-            "With --bridge (of this host), ovs-vswitchd is asked too "
+            "PROTOCOL is tcp, udp, sctp, icmp, icmp6 or a number.  PORT is "
+            "the server's; TYPE\nis a number, or a name as in a manifest.\n"
+            "An address is looked for in the segment of --segment.  Without "
+            "that, it is the\nworkload's that alone has it, or in segment "
+            "\"default\".\n"
+            "With --bridge (one, by its name), ovs-vswitchd is asked too "
             "(ofproto/trace).\n"
-            "Exit status: 0 allowed, 4 denied, 3 the bridge fails or "
+            "Exit status: 0 allowed, or passes since no end enforces, 4 "
+            "denied, 1 the topology\nis wrong, 3 the bridge fails or "
             "disagrees.",
     .run = run_trace,
 };

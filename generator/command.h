@@ -14,7 +14,8 @@ enum {
     EXIT_OK = 0,
     EXIT_MANIFEST = 1,          /* The topology is wrong. */
     EXIT_CHANGES = 2,           /* plan, diff: there are changes. */
-    EXIT_BRIDGE = 3,            /* A bridge or OVSDB failed or refused. */
+    EXIT_BRIDGE = 3,            /* A bridge, OVSDB or the file of --ports
+                                 * failed or refused. */
     EXIT_DENIED = 4,            /* trace: denied; test: not as expected. */
     EXIT_USAGE = 64,            /* As in sysexits.h. */
 };

@@ -36,8 +36,8 @@ struct option_help {
 };
 
 static const struct option_help option_table[] = {
-    { "bridge", "BRIDGE", "a bridge of this host, or unix:, tcp: or ssl: "
-      "(ovs-ofctl(8)); may be repeated" },
+    { "bridge", "BRIDGE", "a bridge of this host, unix:FILE, "
+      "tcp:HOST[:PORT] or ssl:HOST[:PORT]" },
     { "db", "REMOTE", "OVSDB of the bridge's host (default: "
       "unix:RUNDIR/db.sock)" },
     { "ports", "FILE", "\"APPLICATION/SERVICE/WORKLOAD PORT\" lines instead "
@@ -48,13 +48,16 @@ static const struct option_help option_table[] = {
     { "adopt", "SECONDS", "at the first push, admit running connections for "
       "so long (default: 300; 0: not)" },
     { "table-base", "N", "first of our tables on the bridge (default: 100)" },
-    { "at", "TIME", "judge links as of TIME (RFC 3339) instead of now" },
-    { "segment", "NAME", "the segment of addresses (default: default)" },
+    { "at", "TIME", "judge links as of TIME, such as 2026-01-31T08:00:00Z, "
+      "instead of now" },
+    { "segment", "NAME", "the segment of SRC and DST that are addresses" },
     { "flows", NULL, "show flows too" },
-    { "quiet", NULL, "no warnings, no summary" },
-    { "private-key", "FILE", "for ssl: our private key" },
-    { "certificate", "FILE", "for ssl: our certificate" },
-    { "ca-cert", "FILE", "for ssl: the CA that signed the bridge's" },
+    { "quiet", NULL, "no warnings; push, check, diff and test: no "
+      "summary" },
+    { "private-key", "FILE", "for ssl: our private key (PEM)" },
+    { "certificate", "FILE", "for ssl: our certificate (PEM)" },
+    { "ca-cert", "FILE", "for ssl: the certificate of the CA that signed the "
+      "other side's" },
 };
 
 /* Options that every command takes. */
@@ -111,7 +114,8 @@ print_usage(FILE *stream)
         fprintf(stream, "  %-9s %s\n", commands[i]->name,
                 commands[i]->summary);
     }
-    fputs("\n\"sdfw COMMAND --help\" tells more; so does sdfw(8).\n", stream);
+    fputs("\n\"sdfw COMMAND --help\" tells more; so does sdfw(8).  "
+          "\"sdfw --version\" tells\nwhich sdfw this is.\n", stream);
 }
 
 static void OVS_PRINTF_FORMAT(2, 3) OVS_NO_RETURN
