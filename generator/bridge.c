@@ -67,7 +67,8 @@ bridge_send(struct bridge *bridge, struct vconn *vconn, struct ofpbuf *msg)
 }
 
 int
-bridge_receive(struct bridge *bridge, struct vconn *vconn, struct ofpbuf **msgp)
+bridge_receive(struct bridge *bridge, struct vconn *vconn,
+               struct ofpbuf **msgp)
 {
     int error;
     while ((error = vconn_recv(vconn, msgp)) == EAGAIN) {

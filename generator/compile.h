@@ -4,8 +4,7 @@
  * flows, byte by byte, on every host.
  *
  * For W addresses of workloads, M MACs, P prefixes and L openings of links
- * there are about W + M + 2P + 2L flows: see docs/pipeline.md for the
- * bound. */
+ * there are about W + M + 2P + 2L flows: docs/pipeline.md has the bound. */
 
 #ifndef SDFW_COMPILE_H
 #define SDFW_COMPILE_H 1
@@ -28,6 +27,5 @@ struct compile_options {
  * initialized with 'options->table_base'. */
 void compile(const struct topology *topology, const struct ports *ports,
              const struct compile_options *options, struct flow_set *flows);
-
 
 #endif /* compile.h */

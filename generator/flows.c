@@ -149,7 +149,8 @@ compare_keys(const struct flow_set *a_set, const struct flow_record *a,
     if (a->match_len != b->match_len) {
         return a->match_len < b->match_len ? -1 : 1;
     }
-    return memcmp(flow_record_match(a_set, a), flow_record_match(b_set, b), a->match_len);
+    return memcmp(flow_record_match(a_set, a), flow_record_match(b_set, b),
+                  a->match_len);
 }
 
 static int
@@ -168,22 +169,26 @@ flow_set_sort(struct flow_set *set)
 
 bool
 flow_record_same_key(const struct flow_set *a_set, const struct flow_record *a,
-              const struct flow_set *b_set, const struct flow_record *b)
+                     const struct flow_set *b_set,
+                     const struct flow_record *b)
 {
     return !compare_keys(a_set, a, b_set, b);
 }
 
 bool
-flow_record_same_actions(const struct flow_set *a_set, const struct flow_record *a,
-                  const struct flow_set *b_set, const struct flow_record *b)
+flow_record_same_actions(const struct flow_set *a_set,
+                         const struct flow_record *a,
+                         const struct flow_set *b_set,
+                         const struct flow_record *b)
 {
     return a->actions_len == b->actions_len
-           && !memcmp(flow_record_actions(a_set, a), flow_record_actions(b_set, b),
-                      a->actions_len);
+           && !memcmp(flow_record_actions(a_set, a),
+                      flow_record_actions(b_set, b), a->actions_len);
 }
 
 uint32_t
-flow_record_key_hash(const struct flow_set *set, const struct flow_record *flow)
+flow_record_key_hash(const struct flow_set *set,
+                     const struct flow_record *flow)
 {
     return hash_bytes(flow_record_match(set, flow), flow->match_len,
                       flow->table << 16 | flow->priority);
@@ -218,7 +223,7 @@ format_actions(struct ds *s, const struct ofpbuf *ofpacts,
 
 void
 flow_record_format(struct ds *s, const struct flow_set *set,
-            const struct flow_record *flow, bool names)
+                   const struct flow_record *flow, bool names)
 {
     struct match match;
     struct ofpbuf ofpacts;
@@ -242,7 +247,7 @@ flow_record_format(struct ds *s, const struct flow_set *set,
 
 void
 flow_record_format_actions(struct ds *s, const struct flow_set *set,
-                    const struct flow_record *flow)
+                           const struct flow_record *flow)
 {
     struct match match;
     struct ofpbuf ofpacts;
@@ -253,7 +258,7 @@ flow_record_format_actions(struct ds *s, const struct flow_set *set,
 
 void
 flow_record_format_match(struct ds *s, const struct flow_set *set,
-                  const struct flow_record *flow)
+                         const struct flow_record *flow)
 {
     struct match match;
     struct ofpbuf ofpacts;

@@ -96,10 +96,14 @@ flow_record_actions(const struct flow_set *set, const struct flow_record *flow)
 /* True if the two have the same table, priority and match, that is, if one
  * would replace the other. */
 bool flow_record_same_key(const struct flow_set *, const struct flow_record *,
-                   const struct flow_set *, const struct flow_record *);
-bool flow_record_same_actions(const struct flow_set *, const struct flow_record *,
-                       const struct flow_set *, const struct flow_record *);
-uint32_t flow_record_key_hash(const struct flow_set *, const struct flow_record *);
+                          const struct flow_set *,
+                          const struct flow_record *);
+bool flow_record_same_actions(const struct flow_set *,
+                              const struct flow_record *,
+                              const struct flow_set *,
+                              const struct flow_record *);
+uint32_t flow_record_key_hash(const struct flow_set *,
+                              const struct flow_record *);
 
 /* Decodes.  The caller initializes neither and frees '*ofpacts' with
  * ofpbuf_uninit(). */
@@ -108,13 +112,13 @@ void flow_record_decode(const struct flow_set *, const struct flow_record *,
 
 /* Appends the flow in the syntax of ovs-ofctl(8), without a new-line. */
 void flow_record_format(struct ds *, const struct flow_set *,
-                 const struct flow_record *, bool table_names);
+                        const struct flow_record *, bool table_names);
 
 /* Appends only the actions, or only the match with priority. */
 void flow_record_format_actions(struct ds *, const struct flow_set *,
-                         const struct flow_record *);
+                                const struct flow_record *);
 void flow_record_format_match(struct ds *, const struct flow_set *,
-                       const struct flow_record *);
+                              const struct flow_record *);
 
 /* Sets 'ports', by number, to true where 'flow' has an output action. */
 void flow_record_outputs(const struct flow_set *, const struct flow_record *,

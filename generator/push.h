@@ -44,8 +44,9 @@ struct push_result {
 
 /* Handles the 'n' bridges 'targets' at once.  Returns an array of 'n' results
  * in their order, which the caller frees with push_results_destroy(). */
-struct push_result *push_bridges(struct topology *, const char *const targets[],
-                                 size_t n, const struct push_options *);
+struct push_result *push_bridges(struct topology *,
+                                 const char *const targets[], size_t n,
+                                 const struct push_options *);
 void push_results_destroy(struct push_result *, size_t n);
 
 #endif /* push.h */
