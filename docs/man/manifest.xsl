@@ -41,7 +41,26 @@
       <xsl:with-param name="in" select="@name"/>
     </xsl:call-template>
     <xsl:text>\fR</xsl:text>
-    <xsl:if test="@use = 'required'"> (required)</xsl:if>
+    <xsl:variable name="type">
+      <xsl:choose>
+        <xsl:when test="@type = 'xs:unsignedByte'">0 to 255</xsl:when>
+        <xsl:when test="@type = 'xs:unsignedShort'">0 to 65535</xsl:when>
+        <xsl:when test="@type">\fI<xsl:value-of select="@type"/>\fR</xsl:when>
+        <xsl:when test="xs:simpleType/xs:restriction/xs:enumeration">
+          <xsl:for-each select="xs:simpleType/xs:restriction/xs:enumeration">
+            <xsl:if test="position() > 1"> or </xsl:if>
+            <xsl:value-of select="@value"/>
+          </xsl:for-each>
+        </xsl:when>
+      </xsl:choose>
+    </xsl:variable>
+    <xsl:if test="$type != '' or @use = 'required'">
+      <xsl:text> (</xsl:text>
+      <xsl:value-of select="$type"/>
+      <xsl:if test="$type != '' and @use = 'required'">, </xsl:if>
+      <xsl:if test="@use = 'required'">required</xsl:if>
+      <xsl:text>)</xsl:text>
+    </xsl:if>
     <xsl:text>&#10;</xsl:text>
     <xsl:call-template name="documentation"/>
   </xsl:template>
@@ -90,7 +109,7 @@ may have 64 MiB.
     <xsl:apply-templates select="xs:element"/>
     <xsl:text>.SH OPENINGS&#10;What a link opens, or an accept agrees to.&#10;</xsl:text>
     <xsl:apply-templates select="xs:group/xs:choice/xs:element"/>
-    <xsl:text>.SH VALUES&#10;</xsl:text>
+    <xsl:text>.SH VALUES&#10;White space around a value does not count.&#10;</xsl:text>
     <xsl:for-each select="xs:simpleType">
       <xsl:text>.TP&#10;\fI</xsl:text>
       <xsl:value-of select="@name"/>

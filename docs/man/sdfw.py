@@ -29,6 +29,12 @@ sdfw \- the service\-defined firewall for Open vSwitch
 .I COMMAND
 .RI [ OPTION ]...
 .IR TOPOLOGY ...
+.br
+.B sdfw
+.RI [ COMMAND ]
+.B \-\-help
+.br
+.B sdfw \-\-version
 .SH DESCRIPTION
 .B sdfw
 reads manifests, which say which service may open connections to which, and
@@ -52,7 +58,55 @@ were not there.
 .SH COMMANDS
 """
 
-TAIL = r""".SH EXIT STATUS
+TAIL = r""".SH BRIDGES
+.I BRIDGE
+is one of:
+.TP
+.I NAME
+A bridge of this host: \fBunix:\fIRUNDIR\fB/\fINAME\fB.mgmt\fR.
+.TP
+.BI unix: FILE
+A bridge that listens at this socket.
+.TP
+.BI tcp: HOST\fR[\fP : PORT\fR]
+A bridge that listens there (\fBovs\-vsctl set\-controller
+\fIBRIDGE\fB ptcp:\fR), by default at port 6653, unencrypted.  An IPv6 address
+is written in brackets.
+.TP
+.BI ssl: HOST\fR[\fP : PORT\fR]
+The same over TLS (\fBpssl:\fR).  Needs
+.BR \-\-private\-key ,
+.B \-\-certificate
+and
+.BR \-\-ca\-cert .
+.PP
+The bridge must allow OpenFlow13 or OpenFlow14.  Which workload is at which
+port is asked of OVSDB, so a bridge of another host needs
+.B \-\-db
+with that host's OVSDB
+.RB ( unix: ,
+.B tcp:
+or
+.BR ssl: ,
+by default at port 6640), or
+.BR \-\-ports .
+Bridges of one command share these, so the bridges of several hosts take
+several commands.
+.PP
+A push holds a lock in OVSDB, so that a second one waits.  With
+.B \-\-ports
+it holds none.
+.SH FILE OF PORTS
+Each line has the path of a workload and its OpenFlow port, from 1 to 65279;
+a workload that has none is not on the bridge.  \fB#\fR begins a comment.
+.PP
+.nf
+.RS
+shop/web/web\-1  3    # vnet3
+shop/db/db\-1    4
+.RE
+.fi
+.SH EXIT STATUS
 .TP
 0
 Done; right; nothing to change.
@@ -65,7 +119,10 @@ A topology is wrong.
 there are changes.
 .TP
 3
-A bridge, or its OVSDB, failed, refused, or (\fBtrace\fR) disagrees.
+A bridge, its OVSDB or the file of
+.B \-\-ports
+failed or refused; or a bridge and the manifests disagree
+.RB ( trace ).
 .TP
 4
 .BR trace :
@@ -80,14 +137,64 @@ The command line is wrong.
 .SH ENVIRONMENT
 .TP
 OVS_RUNDIR
-Where the sockets of bridges and OVSDB are (see
-.BR ovs\-vswitchd (8)).
+.IR RUNDIR ,
+where Open vSwitch has its sockets, if not where libopenvswitch was built for
+(mostly \fI/var/run/openvswitch\fR).
 .SH FILES
+.TP
+.I RUNDIR/BRIDGE.mgmt
+OpenFlow of a bridge of this host.
+.TP
+.I RUNDIR/db.sock
+OVSDB of this host.
+.TP
+.I RUNDIR/ovs\-vswitchd.pid, RUNDIR/ovs\-vswitchd.PID.ctl
+What
+.B trace \-\-bridge
+asks.
 .TP
 .I PREFIX/share/sdfw/manifest.xsd
 The schema of manifests, for editors; \fBsdfw\fR has its own copy.
+.SH EXAMPLES
+In CI, without a bridge:
+.PP
+.nf
+.RS
+sdfw check policy && sdfw test policy
+.RE
+.fi
+.PP
+Every five minutes, by
+.BR cron (8),
+silent unless it fails:
+.PP
+.nf
+.RS
+*/5 * * * * root sdfw push \-\-quiet \-\-bridge br0 /etc/sdfw/topology
+.RE
+.fi
+.PP
+A bridge of another host:
+.PP
+.nf
+.RS
+sdfw push \-\-bridge ssl:hv1 \-\-db ssl:hv1 \e
+    \-\-private\-key key.pem \-\-certificate cert.pem \e
+    \-\-ca\-cert ca.pem topology
+.RE
+.fi
+.PP
+Is the bridge as the topology says?
+.PP
+.nf
+.RS
+sdfw plan \-\-bridge br0 topology >/dev/null || echo "no: $?"
+.RE
+.fi
 .SH SEE ALSO
 .BR sdfw\-manifest (5),
+.BR ovs\-vswitchd (8),
+.BR ovs\-vsctl (8),
 .BR ovs\-ofctl (8),
 .BR ovs\-fields (7),
 .BR ovs\-actions (7)
