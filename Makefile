@@ -132,6 +132,7 @@ check-unit: $(unit_tests)
 
 check-man: $(man_pages)
 	@mandoc -T lint -W warning $(man_pages)
+	@python3 tests/check-man.py $(OUT)/bin/sdfw $(OUT)/man
 
 check-system: all
 	@python3 tests/system/run.py --sdfw $(OUT)/bin/sdfw

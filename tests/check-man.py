@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+"""Checks that the man pages say what the program and the schema do.
+
+usage: check-man.py SDFW MAN_DIR
+
+Read are the finished pages, as a user gets them, not what they are made by.
+One line a check is printed, and last "N passed, N failed".
+"""
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+XS = "{http://www.w3.org/2001/XMLSchema}"
+
+
+def run(*command):
+    return subprocess.run(command, text=True, capture_output=True)
+
+
+def plain(roff):
+    """What a reader sees of a piece of roff."""
+    for old, new in ((r"\\f[BIRP]", ""), (r"\\&", ""), (r"\\-", "-"),
+                     (r"\\e", r"\\")):
+        roff = re.sub(old, new, roff)
+    return roff
+
+
+def parts(roff, macro):
+    """{title: text} of what '.SH' or '.SS' begins."""
+    pieces = re.split(rf"^\.{macro} (.*)\n", roff, flags=re.M)
+    return dict(zip(map(plain, pieces[1::2]), pieces[2::2]))
+
+
+def tags(roff):
+    """The heads of a list: the line after each '.TP'."""
+    return [plain(tag) for tag in re.findall(r"^\.TP\n(.*)", roff, re.M)]
+
+
+def same(what, expected, found):
+    """What differs between two sets, in words, or None."""
+    expected, found = set(expected), set(found)
+    missing, surplus = expected - found, found - expected
+    return "; ".join(
+        f"{what} {text}: {', '.join(sorted(names))}"
+        for text, names in (("lacks", missing), ("has in addition", surplus))
+        if names) or None
+
+
+class Help:
+    """What "sdfw --help" and "sdfw COMMAND --help" print."""
+
+    def __init__(self, sdfw):
+        text = run(sdfw, "--help").stdout
+        text = text[text.index("Commands:"):]
+        self.text = {name: run(sdfw, name, "--help").stdout
+                     for name in re.findall(r"^  (\w+) ", text, re.M)}
+
+    def options(self, command):
+        return set(re.findall(r"^  (--\S+)", self.text[command], re.M))
+
+    def usage(self, command):
+        return self.text[command].splitlines()[0].removeprefix("usage: ")
+
+
+def elements(schema):
+    """{element: its attributes} of a schema."""
+    types = {t.get("name"): t for t in schema.iter(f"{XS}complexType")}
+    found = {}
+    for element in schema.iter(f"{XS}element"):
+        body = element.find(f"{XS}complexType")
+        if body is None:
+            body = types.get(element.get("type"))
+        attributes = [] if body is None else body.findall(f"{XS}attribute")
+        found.setdefault(element.get("name"), set()).update(
+            a.get("name") for a in attributes)
+    return found
+
+
+def check_commands(program, page):
+    """sdfw(8) has every command, with its arguments"""
+    return same("COMMANDS", map(program.usage, program.text),
+                parts(page["COMMANDS"], "SS"))
+
+
+def check_options_of_commands(program, page):
+    """sdfw(8) has, for each command, the options that it takes"""
+    texts = parts(page["COMMANDS"], "SS")
+    for command in program.text:
+        text = texts.get(program.usage(command), "")
+        listed = re.search(r"^Options:\n(.*)$", text, re.M)
+        found = re.findall(r"--[a-z-]+", plain(listed[1]) if listed else "")
+        expected = (o.partition("=")[0] for o in program.options(command))
+        problem = same(command, expected, found)
+        if problem:
+            return problem
+    return None
+
+
+def check_options(program, page):
+    """sdfw(8) explains every option, with what it takes, and no other"""
+    expected = set().union(*map(program.options, program.text))
+    return same("OPTIONS", expected, tags(page["OPTIONS"]))
+
+
+def check_dead_options(program, _):
+    """every option in the program is an option of a command"""
+    source = (ROOT / "generator/sdfw.c").read_text()
+    table = source[source.index("option_table[] = {"):]
+    names = re.findall(r'^    \{ "([a-z-]+)",', table[:table.index("};")],
+                       re.M)
+    options = set().union(*map(program.options, program.text)) - {"--help"}
+    return same("--help", ("--" + name for name in names),
+                (o.partition("=")[0] for o in options))
+
+
+def check_exit_statuses(_, page):
+    """sdfw(8) has every exit status"""
+    header = (ROOT / "generator/command.h").read_text()
+    return same("EXIT STATUS", re.findall(r"^    EXIT_\w+ = (\d+)", header,
+                                          re.M), tags(page["EXIT STATUS"]))
+
+
+def check_elements(schema, page):
+    """sdfw-manifest(5) has every element and attribute of the schema"""
+    sections = {}
+    for part in ("ELEMENTS", "OPENINGS"):
+        sections.update(parts(page[part], "SS"))
+    found = {re.match("<(.*?)>", title)[1]: text
+             for title, text in sections.items()}
+    expected = elements(schema)
+    problem = same("the page", expected, found)
+    for name, attributes in sorted(expected.items()):
+        problem = problem or same(f"<{name}>", attributes, (
+            tag.split()[0] for tag in tags(found[name])))
+    return problem
+
+
+def check_types(schema, page):
+    """sdfw-manifest(5) has every type of the schema"""
+    return same("VALUES", (t.get("name") for t in
+                           schema.findall(f"{XS}simpleType")),
+                tags(page["VALUES"]))
+
+
+def icmp_names(page):
+    text = plain(page["VALUES"])
+    text = text[text.index("icmpType"):].split(".TP")[0]
+    for protocol in ("icmp", "icmp6"):
+        names = re.search(rf"Of {protocol}: (.*?)\.", text)
+        yield protocol, names[1].split(", ") if names else []
+
+
+def check_icmp_names(_, page):
+    """sdfw-manifest(5) has the names of ICMP types that the program knows"""
+    source = (ROOT / "generator/values.c").read_text()
+    for protocol, names in icmp_names(page):
+        table = source[source.index(f"{protocol}_names[] = {{"):]
+        known = re.findall(r'\{ "([a-z0-9-]+)", \d+ \}',
+                           table[:table.index("};")])
+        problem = same(protocol, known, names)
+        if problem:
+            return problem
+    return None
+
+
+def manifest(openings):
+    return f"""<manifest xmlns="urn:ovs-sdfw:manifest:1" version="1">
+  <application name="shop"><service name="web">
+    <workload name="web-1" interface="vnet3"><mac>52:54:00:12:34:56</mac>
+      <address>10.0.0.11</address><address>fd00::11</address></workload>
+  </service><link from="web" to="web">{openings}</link></application>
+</manifest>"""
+
+
+def rejected(sdfw, text, *commands):
+    """What the commands say about the text of a manifest if they do not take
+    it as it is, or None."""
+    with tempfile.NamedTemporaryFile("w", suffix=".xml") as stream:
+        stream.write(text)
+        stream.flush()
+        for command in commands:
+            done = run(sdfw, command, stream.name)
+            if done.returncode or done.stderr:
+                return done.stderr + done.stdout
+    return None
+
+
+def check_icmp_names_work(sdfw, page):
+    """the names of ICMP types are right in a manifest"""
+    return rejected(sdfw, manifest("".join(
+        f'<{protocol} type="{name}"/>'
+        for protocol, names in icmp_names(page) for name in names)), "check")
+
+
+def check_example(sdfw, page):
+    """the example of sdfw-manifest(5) is right, and its expectations hold"""
+    lines = plain(page["EXAMPLE"]).splitlines()
+    return rejected(sdfw, "\n".join(line for line in lines
+                                    if not line.startswith(".")),
+                    "check", "test")
+
+
+def main(sdfw, directory):
+    def page(name):
+        return parts((pathlib.Path(directory) / name).read_text(), "SH")
+    schema = ElementTree.parse(ROOT / "schemas/manifest.xsd").getroot()
+    sdfw_8, manifest_5 = page("sdfw.8"), page("sdfw-manifest.5")
+    program = Help(sdfw)
+    failed = 0
+    checks = [(check, program, sdfw_8) for check in (
+                  check_commands, check_options_of_commands, check_options,
+                  check_dead_options, check_exit_statuses)] \
+        + [(check, schema, manifest_5) for check in (
+                  check_elements, check_types, check_icmp_names)] \
+        + [(check, sdfw, manifest_5) for check in (
+                  check_icmp_names_work, check_example)]
+    for check, subject, its_page in checks:
+        problem = check(subject, its_page)
+        failed += problem is not None
+        print(f"{'FAIL' if problem else 'ok  '} man: {check.__doc__}")
+        if problem:
+            print("     " + problem.strip().replace("\n", "\n     "))
+    print(f"{len(checks) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+sys.exit(main(*sys.argv[1:]))
