@@ -61,6 +61,7 @@ ALL_LDFLAGS = $(SANITIZERS) $(LDFLAGS)
 # The library is every file of generator/ but the command's own.
 command_sources = generator/sdfw.c $(wildcard generator/cmd-*.c)
 library_sources = $(filter-out $(command_sources),$(wildcard generator/*.c))
+daemon_sources = $(wildcard ovs-ext/*.c)
 unit_tests = $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,\
 	$(wildcard tests/unit/test-*.c))
 # What unit tests share.
@@ -74,7 +75,7 @@ man_pages = $(OUT)/man/sdfw.8 $(OUT)/man/sdfw-manifest.5
 
 .PHONY: all deps demo check check-unit check-system check-man bench install \
 	clean
-all: $(OUT)/bin/sdfw $(man_pages)
+all: $(OUT)/bin/sdfw $(OUT)/bin/sdfwd $(man_pages)
 
 deps:
 	@integration/deps $(BUILD) $(OVS_FROM)
@@ -97,6 +98,11 @@ $(OUT)/bin/sdfw: $(call objects,$(command_sources)) $(library)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) $(OVS_LIBS) $(XML_LIBS)
 
+$(OUT)/bin/sdfwd: $(call objects,$(daemon_sources)) $(library)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) -levent_core $(OVS_LIBS) \
+		$(XML_LIBS)
+
 $(OUT)/tests/unit/%: $(OUT)/obj/tests/unit/%.o \
 		$(call objects,$(test_support)) $(library)
 	@mkdir -p $(@D)
@@ -117,7 +123,7 @@ $(OUT)/man/sdfw-manifest.5: docs/man/manifest.xsl schemas/manifest.xsd
 		-o $@ $^
 
 -include $(patsubst %.o,%.d,$(call objects,$(command_sources) \
-	$(library_sources) $(tool_sources)))
+	$(daemon_sources) $(library_sources) $(tool_sources)))
 
 # The two commands of README.
 demo: deps
@@ -144,7 +150,7 @@ bench: deps
 install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(DATADIR) \
 		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
-	install -m 755 $(OUT)/bin/sdfw $(DESTDIR)$(SBINDIR)
+	install -m 755 $(OUT)/bin/sdfw $(OUT)/bin/sdfwd $(DESTDIR)$(SBINDIR)
 	install -m 644 schemas/*.xsd $(DESTDIR)$(DATADIR)
 	install -m 644 $(filter %.5,$(man_pages)) $(DESTDIR)$(MANDIR)/man5
 	install -m 644 $(filter %.8,$(man_pages)) $(DESTDIR)$(MANDIR)/man8

@@ -1,0 +1,67 @@
+/* The event loop: timers, signals, descriptors and stream connections.
+ *
+ * Only loop.c knows libevent; the rest of the daemon sees callbacks.  All of
+ * them are called from loop_run(), in one thread. */
+
+#ifndef SDFW_LOOP_H
+#define SDFW_LOOP_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <openvswitch/compiler.h>
+
+struct loop;
+
+struct loop *loop_create(void);
+void loop_destroy(struct loop *);
+
+/* Returns after loop_stop(). */
+void loop_run(struct loop *);
+void loop_stop(struct loop *);
+
+typedef void loop_callback(void *aux);
+
+/* Calls 'cb' once, some time after timer_set(). */
+struct timer;
+struct timer *timer_create_in(struct loop *, loop_callback *, void *aux);
+void timer_destroy(struct timer *);
+/* In 'ms' milliseconds; replaces what was set before. */
+void timer_set(struct timer *, long long int ms);
+void timer_cancel(struct timer *);
+
+/* Calls 'cb' whenever the signal arrives, until the loop ends. */
+void loop_on_signal(struct loop *, int signal_number, loop_callback *,
+                    void *aux);
+
+/* Calls 'cb' whenever 'fd' is readable, until watch_destroy(), which does not
+ * close it. */
+struct watch;
+struct watch *watch_create(struct loop *, int fd, loop_callback *, void *aux);
+void watch_destroy(struct watch *);
+
+/* A stream connection to "unix:FILE" or "tcp:ADDRESS:PORT".  A
+ * callback may close the connection that it is called for. */
+struct connection;
+struct connection_callbacks {
+    /* The connection is there. */
+    void (*connected)(void *aux);
+    /* 'n' bytes have come, among them those that were not taken before.
+     * Returns how many it has taken. */
+    size_t (*received)(const void *data, size_t n, void *aux);
+    /* The connection could not be made, or has ended: 'error' says why.  It is
+     * still to be closed. */
+    void (*lost)(const char *error, void *aux);
+};
+
+/* Returns an error that the caller must free if 'target' makes no sense;
+ * otherwise NULL, and the outcome is told by a callback. */
+char *connection_open(struct loop *, const char *target,
+                      const struct connection_callbacks *, void *aux,
+                      struct connection **) OVS_WARN_UNUSED_RESULT;
+void connection_close(struct connection *);
+
+/* Queues a copy of 'n' bytes. */
+void connection_send(struct connection *, const void *data, size_t n);
+
+#endif /* loop.h */

@@ -1,0 +1,357 @@
+/* sdfwd: keeps bridges in step with the manifests.
+ *
+ * Puts the parts together: what happens (a bridge or the database is there, a
+ * manifest was edited, SIGHUP) makes keeper.h read and push. */
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openvswitch/vlog.h>
+
+#include "fatal-signal.h"
+#include "keeper.h"
+#include "loop.h"
+#include "openflow.h"
+#include "ovsdb-watch.h"
+#include "pipeline.h"
+#include "topology-watch.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(sdfwd);
+
+enum { EXIT_USAGE = 64, EXIT_MANIFEST = 1, EXIT_BRIDGE = 3 };
+
+/* A bridge that is kept in step. */
+struct bridge_state {
+    struct daemon *daemon;
+    size_t index;
+    struct openflow *openflow;
+    bool up;
+};
+
+struct daemon {
+    struct keeper_settings settings;
+    bool once;
+    struct loop *loop;
+    struct keeper *keeper;
+    struct topology_watch *topology_watch;
+    struct ovsdb_watch *ovsdb_watch;
+    struct bridge_state *bridges;
+    bool loaded;                /* A policy is in force. */
+    int status;                 /* To exit with. */
+};
+
+/* What the keeper tells. */
+
+static void
+log_report(const struct report *report)
+{
+    for (size_t i = 0; i < report->n; i++) {
+        const struct finding *f = &report->findings[i];
+        VLOG(f->severity == SEVERITY_ERROR ? VLL_ERR : VLL_WARN, "%s:%d: %s",
+             f->file ? f->file : "?", f->line, f->message);
+    }
+}
+
+static void
+loaded(const struct topology *topology, struct report *report, void *d_)
+{
+    struct daemon *d = d_;
+    log_report(report);
+    if (topology) {
+        VLOG_INFO("read %"PRIuSIZE" applications", topology->n_applications);
+        d->loaded = true;
+        if (d->topology_watch) {
+            topology_watch_update(d->topology_watch, topology);
+        }
+    } else {
+        VLOG_ERR("the manifests have errors; %s",
+                 d->loaded ? "the last good policy stays in force"
+                 : "bridges stay as they are");
+        d->status = EXIT_MANIFEST;
+    }
+}
+
+static void
+pushed(size_t bridge, const struct push_result *result, void *d_)
+{
+    struct daemon *d = d_;
+    if (result->error) {
+        VLOG_WARN("%s", result->error);
+        d->status = d->status ? d->status : EXIT_BRIDGE;
+        return;
+    }
+    if (result->warning) {
+        VLOG_WARN("%s", result->warning);
+    }
+    if (result->changes.n) {
+        VLOG_INFO("%s: %"PRIuSIZE" flows added, %"PRIuSIZE" changed, %"PRIuSIZE
+                  " removed, %"PRIuSIZE" as they were; %"PRIuSIZE" workloads "
+                  "here (%lld ms)", d->settings.bridges[bridge],
+                  result->counts.added, result->counts.changed,
+                  result->counts.removed, result->counts.unchanged,
+                  result->n_local, result->elapsed_ms);
+    }
+}
+
+static void
+idle(void *d_)
+{
+    struct daemon *d = d_;
+    if (d->once) {
+        loop_stop(d->loop);
+    }
+}
+
+/* What happens outside. */
+
+static void
+bridge_up(uint64_t datapath_id, void *b_)
+{
+    struct bridge_state *b = b_;
+    b->up = true;
+    VLOG_INFO("%s: connected (datapath %016"PRIx64")",
+              b->daemon->settings.bridges[b->index], datapath_id);
+    keeper_push(b->daemon->keeper, b->index);
+}
+
+static void
+bridge_down(const char *why, void *b_)
+{
+    struct bridge_state *b = b_;
+    b->up = false;
+    VLOG_WARN("%s: %s; waiting for it",
+              b->daemon->settings.bridges[b->index], why);
+}
+
+static void
+bridge_message(const struct ofp_header *oh OVS_UNUSED, void *b_ OVS_UNUSED)
+{
+}
+
+/* Only bridges that are there: the others are pushed to when they come. */
+static void
+database_changed(void *d_)
+{
+    struct daemon *d = d_;
+    for (size_t i = 0; i < d->settings.n_bridges; i++) {
+        if (d->bridges[i].up) {
+            keeper_push(d->keeper, i);
+        }
+    }
+}
+
+static void
+database_down(const char *why, void *d_ OVS_UNUSED)
+{
+    VLOG_WARN("OVSDB: %s; waiting for it", why);
+}
+
+static void
+manifests_changed(void *d_)
+{
+    struct daemon *d = d_;
+    keeper_reload(d->keeper);
+}
+
+static void
+hang_up(void *d_)
+{
+    struct daemon *d = d_;
+    VLOG_INFO("SIGHUP: reading the manifests");
+    keeper_reload(d->keeper);
+}
+
+static void
+terminate(void *d_)
+{
+    struct daemon *d = d_;
+    VLOG_INFO("ending; what is installed stays in force");
+    loop_stop(d->loop);
+}
+
+/* Start. */
+
+static void
+print_usage(FILE *stream)
+{
+    fputs("usage: sdfwd [OPTION]... TOPOLOGY...\n"
+          "Keeps bridges of Open vSwitch in step with the manifests.\n\n"
+          "A TOPOLOGY is a manifest file or a directory of manifests.\n\n"
+          "Options:\n"
+          "  --bridge=BRIDGE        a bridge of this host, unix:FILE or "
+          "tcp:ADDRESS:PORT;\n"
+          "                         at least one\n"
+          "  --db=REMOTE            OVSDB of the bridges' host (default: "
+          "unix:RUNDIR/db.sock)\n"
+          "  --once                 push once and exit\n"
+          "  --adopt=SECONDS        at the first push, admit running "
+          "connections for so\n"
+          "                         long (default: 300; 0: not)\n"
+          "  --table-base=N         first of our tables on the bridge "
+          "(default: 100)\n"
+          "  --verbose=WHAT         what to log: see ovs-vswitchd(8)\n"
+          "  --help, --version\n\n"
+          "SIGHUP reads the manifests again, which is not needed: changes are "
+          "noticed.\n"
+          "Exit status: 0; with --once, 1 the topology is wrong, 3 a bridge "
+          "failed.\n", stream);
+}
+
+static void OVS_NO_RETURN OVS_PRINTF_FORMAT(1, 2)
+usage_error(const char *format, ...)
+{
+    va_list args;
+    fputs("sdfwd: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputs("\nTry \"sdfwd --help\".\n", stderr);
+    exit(EXIT_USAGE);
+}
+
+static int
+parse_number(const char *name, const char *value, int min, int max)
+{
+    int number;
+    if (!str_to_int(value, 10, &number) || number < min || number > max) {
+        usage_error("--%s wants a number from %d to %d, not \"%s\"", name,
+                    min, max, value);
+    }
+    return number;
+}
+
+static void
+parse_arguments(int argc, char *argv[], struct daemon *d)
+{
+    static const struct option options[] = {
+        { "bridge", required_argument, NULL, 'b' },
+        { "db", required_argument, NULL, 'd' },
+        { "once", no_argument, NULL, 'o' },
+        { "adopt", required_argument, NULL, 'a' },
+        { "table-base", required_argument, NULL, 't' },
+        { "verbose", required_argument, NULL, 'v' },
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'V' },
+        { NULL, 0, NULL, 0 },
+    };
+    const char **bridges = xcalloc(argc, sizeof *bridges);
+    struct keeper_settings *s = &d->settings;
+    *s = (struct keeper_settings) {
+        .timeout_ms = 10000, .adopt_seconds = 300,
+        .table_base = DEFAULT_TABLE_BASE, .bridges = bridges,
+    };
+    int c;
+    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (c) {
+        case 'b':
+            bridges[s->n_bridges++] = optarg;
+            break;
+        case 'd':
+            s->db = optarg;
+            break;
+        case 'o':
+            d->once = true;
+            break;
+        case 'a':
+            s->adopt_seconds = parse_number("adopt", optarg, 0, UINT16_MAX);
+            break;
+        case 't':
+            s->table_base = parse_number("table-base", optarg, 1,
+                                         MAX_TABLE_BASE);
+            break;
+        case 'v':
+            vlog_set_verbosity(optarg);
+            break;
+        case 'h':
+            print_usage(stdout);
+            exit(EXIT_SUCCESS);
+        case 'V':
+            puts("sdfwd (ovs-sdfw) " SDFW_VERSION);
+            exit(EXIT_SUCCESS);
+        default:
+            exit(EXIT_USAGE);
+        }
+    }
+    if (optind == argc) {
+        usage_error("sdfwd wants a TOPOLOGY");
+    } else if (!s->n_bridges) {
+        usage_error("sdfwd wants at least one --bridge");
+    }
+    s->paths = (const char *const *) &argv[optind];
+    s->n_paths = argc - optind;
+}
+
+static void
+fail_on(char *error)
+{
+    if (error) {
+        usage_error("%s", error);
+    }
+}
+
+/* Listens to all that can make a push necessary. */
+static void
+start_watching(struct daemon *d)
+{
+    static const struct openflow_callbacks openflow_callbacks = {
+        bridge_up, bridge_down, bridge_message,
+    };
+    static const struct ovsdb_watch_callbacks ovsdb_callbacks = {
+        database_changed, database_down,
+    };
+    for (size_t i = 0; i < d->settings.n_bridges; i++) {
+        struct bridge_state *b = &d->bridges[i];
+        b->daemon = d;
+        b->index = i;
+        fail_on(openflow_create(d->loop, d->settings.bridges[i],
+                                &openflow_callbacks, b, &b->openflow));
+    }
+    fail_on(ovsdb_watch_create(d->loop, d->settings.db, &ovsdb_callbacks, d,
+                               &d->ovsdb_watch));
+    d->topology_watch = topology_watch_create(d->loop, d->settings.paths,
+                                              d->settings.n_paths,
+                                              manifests_changed, d);
+    loop_on_signal(d->loop, SIGHUP, hang_up, d);
+}
+
+int
+main(int argc, char *argv[])
+{
+    static const struct keeper_callbacks keeper_callbacks = {
+        loaded, pushed, idle,
+    };
+    struct daemon d = { .status = EXIT_SUCCESS };
+    set_program_name(argv[0]);
+    fatal_ignore_sigpipe();
+    vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_WARN);
+    vlog_set_levels(&this_module, VLF_CONSOLE, VLL_INFO);
+    vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
+    parse_arguments(argc, argv, &d);
+
+    d.loop = loop_create();
+    d.bridges = xcalloc(d.settings.n_bridges, sizeof *d.bridges);
+    d.keeper = keeper_create(d.loop, &d.settings, &keeper_callbacks, &d);
+    loop_on_signal(d.loop, SIGTERM, terminate, &d);
+    loop_on_signal(d.loop, SIGINT, terminate, &d);
+    if (!d.once) {
+        start_watching(&d);
+    }
+    keeper_reload(d.keeper);
+    loop_run(d.loop);
+
+    keeper_destroy(d.keeper);
+    topology_watch_destroy(d.topology_watch);
+    ovsdb_watch_destroy(d.ovsdb_watch);
+    for (size_t i = 0; i < d.settings.n_bridges; i++) {
+        openflow_destroy(d.bridges[i].openflow);
+    }
+    loop_destroy(d.loop);
+    free(d.bridges);
+    free(CONST_CAST(char **, d.settings.bridges));
+    return d.once ? d.status : EXIT_SUCCESS;
+}

@@ -1,0 +1,78 @@
+"""sdfwd beside a lab: started, killed, its log read."""
+import pathlib
+import subprocess
+import time
+
+
+def until(condition, what, timeout=10):
+    """Waits until condition() holds; returns after how many seconds."""
+    start = time.monotonic()
+    while not condition():
+        if time.monotonic() - start > timeout:
+            raise AssertionError(f"not within {timeout} s: {what}")
+        time.sleep(0.003)
+    return time.monotonic() - start
+
+
+class Sdfwd:
+    """with Sdfwd(lab, manifest_path) as sdfwd: ..."""
+
+    def __init__(self, lab, *topologies, options=()):
+        self.lab = lab
+        self.program = str(pathlib.Path(lab.sdfw).with_name("sdfwd"))
+        self.arguments = ["--bridge", lab.bridge, *options, *topologies]
+        self.log_path = f"{lab.dir}/sdfwd.log"
+        self.process = None
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def start(self):
+        self.log_file = open(self.log_path, "a")
+        self.process = subprocess.Popen(
+            [self.program, *self.arguments], env=self.lab.env,
+            stdout=self.log_file, stderr=self.log_file)
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            try:
+                status = self.process.wait(10)
+            finally:
+                self.process.kill()
+                self.process = None
+            assert status == 0, f"sdfwd ended with {status}: {self.log()}"
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
+    def log(self):
+        with open(self.log_path) as stream:
+            return stream.read()
+
+    def ticks(self):
+        """User and system time so far, in clock ticks."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text()
+        fields = fields.rsplit(")", 1)[1].split()
+        return int(fields[11]) + int(fields[12])
+
+    def switches(self):
+        """How often it has been woken."""
+        total = 0
+        for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
+            for line in (task / "status").read_text().splitlines():
+                if line.startswith("voluntary_ctxt_switches"):
+                    total += int(line.split()[1])
+        return total
+
+
+def in_step(lab, path):
+    """Is the bridge as the manifest at 'path' says?"""
+    return lab.command("plan", "--quiet", "--bridge", lab.bridge, path,
+                       check=False).returncode == 0

@@ -1,0 +1,192 @@
+"""sdfwd keeps a bridge in step with the manifest."""
+import os
+import pathlib
+import time
+
+from daemon import Sdfwd, in_step, until
+from policy import HOSTS, LINKS, SERVICES, make_lab, manifest
+
+SSH = LINKS.replace('<tcp port="8080,9000-9009"/>',
+                    '<tcp port="22,8080,9000-9009"/>')
+
+
+def lab(sdfw):
+    the_lab = make_lab(sdfw, push=False)
+    for port in (22, 8080):
+        the_lab.hosts["app1"].ask("listen", 4, port)
+    return the_lab
+
+
+def path_of(lab):
+    return f"{lab.dir}/m.xml"
+
+
+def write(lab, text):
+    """As an editor does: a new file, then renamed."""
+    lab.file("m.xml.new", text)
+    os.rename(f"{lab.dir}/m.xml.new", path_of(lab))
+
+
+def works(lab, port):
+    web, app = lab.hosts["web1"], lab.hosts["app1"]
+    number = web.ask("connect", app.address(), port)
+    if number:
+        web.ask("close", number)
+    return bool(number)
+
+
+def test_start(lab):
+    """the bridge is as the manifest says soon after the start"""
+    write(lab, manifest())
+    with Sdfwd(lab, path_of(lab)):
+        until(lambda: in_step(lab, path_of(lab)), "flows are there")
+        assert works(lab, 8080) and not works(lab, 22)
+
+
+def test_edit(lab):
+    """an edited manifest is in force at once; SIGHUP is not needed"""
+    with Sdfwd(lab, path_of(lab)):
+        until(lambda: in_step(lab, path_of(lab)), "flows are there")
+        write(lab, manifest(SSH))
+        took = until(lambda: in_step(lab, path_of(lab)), "flows are there")
+        print(f"     {took * 1000:.0f} ms from the edit to its flows (polled)")
+        assert works(lab, 22)
+        write(lab, manifest())
+        until(lambda: not works(lab, 22), "it is gone again")
+
+
+def test_broken(lab):
+    """a broken manifest leaves the last good policy in force, and is told
+    with file and line"""
+    with Sdfwd(lab, path_of(lab)) as sdfwd:
+        until(lambda: in_step(lab, path_of(lab)), "flows are there")
+        before = lab.our_flows()
+        write(lab, manifest().replace('to="app"', 'to="appp"'))
+        until(lambda: "last good policy" in sdfwd.log(), "it is told")
+        assert f"{path_of(lab)}:" in sdfwd.log() and "app" in sdfwd.log()
+        assert len(lab.our_flows()) == len(before)
+        assert works(lab, 8080)
+        write(lab, manifest(SSH))
+        until(lambda: works(lab, 22), "the repaired one is in force")
+
+
+def test_new_port(lab):
+    """a port that appears is enforced, one that goes away is forgotten"""
+    hosts = dict(HOSTS, web3=("02:00:00:00:01:03", "10.7.0.13/24",
+                              "fd07::13/64"))
+    services = dict(SERVICES, web=("web1", "web2", "web3"))
+    write(lab, manifest(services=services, hosts=hosts))
+    with Sdfwd(lab, path_of(lab)):
+        until(lambda: in_step(lab, path_of(lab)), "flows are there")
+        host = lab.host("web3", *hosts["web3"], plug=False)
+        start = time.monotonic()
+        lab.plug(host)
+        until(lambda: any("dl_dst" not in f and "0xa07000d" in f
+                          for f in lab.our_flows()), "its address is known")
+        print(f"     {(time.monotonic() - start) * 1000:.0f} ms from "
+              "ovs-vsctl add-port to its flows (polled)")
+        until(lambda: in_step(lab, path_of(lab)), "flows are there")
+        assert host.ask("connect", lab.hosts["app1"].address(), 8080)
+        assert not host.ask("connect", lab.hosts["app1"].address(), 22)
+        lab.unplug(host)
+        until(lambda: in_step(lab, path_of(lab)), "it is forgotten")
+        port_flows = [f for f in lab.our_flows() if "table=118" in f]
+        assert port_flows
+
+
+def test_vswitchd_killed(lab):
+    """ovs-vswitchd killed and started again: the flows are back"""
+    write(lab, manifest())
+    with Sdfwd(lab, path_of(lab)):
+        until(lambda: in_step(lab, path_of(lab)), "flows are there")
+        lab.vswitchd.kill()
+        lab.vswitchd.wait()
+        pathlib.Path(f"{lab.dir}/ovs-vswitchd.pid").unlink(missing_ok=True)
+        lab.start_vswitchd()
+        start = time.monotonic()
+        until(lambda: lab.ofctl("dump-flows", lab.bridge, "table=0",
+                                check=False).stdout.count("0x5dfd"),
+              "ENTRY is back")
+        print(f"     {(time.monotonic() - start) * 1000:.0f} ms from the "
+              "start of ovs-vswitchd to the policy")
+        until(lambda: in_step(lab, path_of(lab)), "flows are there")
+        until(lambda: works(lab, 8080), "connections work")
+        assert not works(lab, 22)
+
+
+def test_ovsdb_killed(lab):
+    """ovsdb-server killed and started again: new ports are still noticed"""
+    with Sdfwd(lab, path_of(lab)) as sdfwd:
+        until(lambda: in_step(lab, path_of(lab)), "flows are there")
+        lab.ovsdb.kill()
+        lab.ovsdb.wait()
+        until(lambda: "OVSDB: " in sdfwd.log(), "it is told")
+        # Without its database, ovs-vswitchd forwards nothing on the userspace
+        # datapath; that is not for us to change.
+        pathlib.Path(f"{lab.dir}/ovsdb-server.pid").unlink(missing_ok=True)
+        lab.start_ovsdb()
+        host = lab.hosts["web2"]
+        lab.unplug(host)
+        until(lambda: in_step(lab, path_of(lab)), "a port went")
+        lab.plug(host)
+        until(lambda: in_step(lab, path_of(lab)), "and came back")
+        until(lambda: works(lab, 8080), "connections work")
+        assert not works(lab, 22)
+
+
+def test_bridge_made_again(lab):
+    """a bridge that is deleted and made again gets its flows"""
+    with Sdfwd(lab, path_of(lab)):
+        until(lambda: in_step(lab, path_of(lab)), "flows are there")
+        lab.vsctl("del-br", lab.bridge)
+        lab.vsctl("add-br", lab.bridge, "--", "set", "bridge", lab.bridge,
+                  "datapath_type=netdev")
+        for host in lab.hosts.values():
+            lab.vsctl("--may-exist", "add-port", lab.bridge, host.port)
+        until(lambda: in_step(lab, path_of(lab)), "flows are there")
+        until(lambda: works(lab, 8080), "connections work")
+        assert not works(lab, 22)
+
+
+def test_killed(lab):
+    """sdfwd killed: enforcement goes on, and the next start reconciles"""
+    sdfwd = Sdfwd(lab, path_of(lab))
+    sdfwd.start()
+    until(lambda: in_step(lab, path_of(lab)), "flows are there")
+    sdfwd.kill()
+    assert works(lab, 8080) and not works(lab, 22)
+    write(lab, manifest(SSH))
+    assert not works(lab, 22)
+    with sdfwd:
+        until(lambda: works(lab, 22), "the new policy is in force")
+    write(lab, manifest())
+
+
+def test_idle(lab):
+    """with nothing to do, it is not even woken"""
+    with Sdfwd(lab, path_of(lab)) as sdfwd:
+        until(lambda: in_step(lab, path_of(lab)), "flows are there")
+        time.sleep(0.5)
+        ticks, switches = sdfwd.ticks(), sdfwd.switches()
+        time.sleep(4)
+        assert sdfwd.ticks() == ticks
+        woken = sdfwd.switches() - switches
+        # Echo requests of ovsdb-server and ovs-vswitchd, every 5 s at most.
+        assert woken <= 8, woken
+
+
+def test_once(lab):
+    """--once does one reconciliation and tells by its exit status"""
+    program = Sdfwd(lab, path_of(lab)).program
+    lab.unpush()
+    done = lab.run(program, "--once", "--bridge", lab.bridge, path_of(lab))
+    assert done.returncode == 0 and in_step(lab, path_of(lab))
+    wrong = lab.file("wrong.xml", "<manifest/>")
+    done = lab.run(program, "--once", "--bridge", lab.bridge, wrong,
+                   check=False)
+    assert done.returncode == 1 and "wrong.xml:1" in done.stderr, done.stderr
+    done = lab.run(program, "--once", "--bridge", "nosuch", path_of(lab),
+                   check=False)
+    assert done.returncode == 3 and "nosuch" in done.stderr, done.stderr
+    done = lab.run(program, "--once", path_of(lab), check=False)
+    assert done.returncode == 64 and "--bridge" in done.stderr
