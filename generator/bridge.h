@@ -42,6 +42,10 @@ char *bridge_read_idle(struct bridge *, struct flow_set *installed)
 char *bridge_apply(struct bridge *, const struct flow_set *changes)
     OVS_WARN_UNUSED_RESULT;
 
+/* Makes the meter that 'settings' names, or sets its rate. */
+char *bridge_set_meter(struct bridge *, const struct report_settings *settings)
+    OVS_WARN_UNUSED_RESULT;
+
 /* Sets OFPPC_NO_FLOOD as 'wanted', by port number, says, so that what others
  * flood does not reach a workload.  '*n_changed' counts ports that were not
  * so. */

@@ -186,6 +186,9 @@ compile(const struct topology *topology, const struct ports *ports,
     if (options->adopt_seconds) {
         pipeline_add_adoption(flows, &needs, options->adopt_seconds);
     }
+    if (options->reports) {
+        pipeline_add_reports(flows, options->reports);
+    }
     compile_access_ports(&c);
     for (size_t i = 0; i < c.classes->n_segments; i++) {
         const struct class_segment *cs = &c.classes->segments[i];

@@ -18,6 +18,7 @@
 struct compile_options {
     uint8_t table_base;         /* DEFAULT_TABLE_BASE. */
     time_t now;                 /* Which links are within their validity. */
+    const struct report_settings *reports; /* NULL: none. */
     uint16_t adopt_seconds;     /* For the first push: how long running
                                  * connections are admitted; 0: not. */
 };

@@ -89,10 +89,31 @@ add_change(struct flow_set *changes, const struct flow_set *set,
     change->command = command;
 }
 
-static bool
-is_adoption(const struct flow_record *flow)
+static int
+kind_of(const struct flow_record *flow)
 {
-    return (flow->cookie >> COOKIE_KIND_SHIFT & 0xff) == ORIGIN_ADOPT;
+    return flow->cookie >> COOKIE_KIND_SHIFT & 0xff;
+}
+
+static bool
+has_reports(const struct flow_set *set)
+{
+    for (size_t i = 0; i < set->n; i++) {
+        if (kind_of(&set->flows[i]) == ORIGIN_REPORT) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What expires by itself, and what tells sdfwd of deviations, unless 'wanted'
+ * is sdfwd's own. */
+static bool
+is_left_alone(const struct flow_record *flow, bool reports_wanted)
+{
+    int kind = kind_of(flow);
+    return kind == ORIGIN_ADOPT || kind == ORIGIN_LEARNED
+           || (kind == ORIGIN_REPORT && !reports_wanted);
 }
 
 /* Makes room for all changes at once: growing step by step would copy, for a
@@ -119,6 +140,7 @@ diff_flows(const struct flow_set *installed, const struct flow_set *wanted,
     struct diff_counts counts = { .added = 0 };
     size_t *matches = diff_match(installed, wanted);
     bool *keep = xcalloc(installed->n + 1, sizeof *keep);
+    bool reports = has_reports(wanted);
 
     reserve_additions(wanted, matches, changes);
     for (size_t i = 0; i < wanted->n; i++) {
@@ -140,7 +162,7 @@ diff_flows(const struct flow_set *installed, const struct flow_set *wanted,
         }
     }
     for (size_t i = 0; i < installed->n; i++) {
-        if (!keep[i] && !is_adoption(&installed->flows[i])) {
+        if (!keep[i] && !is_left_alone(&installed->flows[i], reports)) {
             add_change(changes, installed, &installed->flows[i],
                        OFPFC_DELETE_STRICT);
             counts.removed++;

@@ -11,8 +11,9 @@ struct diff_counts {
 
 /* Adds to 'changes' what turns 'installed' into 'wanted': flows with
  * OFPFC_ADD, OFPFC_MODIFY_STRICT (which keeps counters) or
- * OFPFC_DELETE_STRICT as command.  Flows that admit running connections
- * (ORIGIN_ADOPT) are left to expire. */
+ * OFPFC_DELETE_STRICT as command.  Flows that expire (ORIGIN_ADOPT,
+ * ORIGIN_LEARNED) are left to do so, and flows that tell sdfwd of deviations
+ * (ORIGIN_REPORT) stay unless 'wanted' has some itself. */
 struct diff_counts diff_flows(const struct flow_set *installed,
                               const struct flow_set *wanted,
                               struct flow_set *changes);

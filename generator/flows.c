@@ -311,6 +311,12 @@ origin_format(struct ds *s, const struct origin *origin)
     case ORIGIN_PORTS:
         ds_put_cstr(s, "ports");
         break;
+    case ORIGIN_REPORT:
+        ds_put_cstr(s, "tells sdfwd of deviations");
+        break;
+    case ORIGIN_LEARNED:
+        ds_put_cstr(s, "counts a deviation that was told");
+        break;
     case ORIGIN_ADOPT:
         ds_put_cstr(s, "adopts connections that run already");
         break;

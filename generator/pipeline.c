@@ -251,8 +251,8 @@ static const struct fixed_flow fixed_flows[] = {
     /* If all enforce, that is all.  Otherwise the mode of the source is known,
      * and those of the destinations are looked up: MAC and ADDRESS set
      * FLAG_ENFORCE. */
-    { TABLE_DEVIATION, 0, STRICT, "", "drop" },
-    { TABLE_DEVIATION, 100, LENIENT, ENFORCED, "drop" },
+    { TABLE_DEVIATION, 0, STRICT, "", GOTO("REPORT") },
+    { TABLE_DEVIATION, 100, LENIENT, ENFORCED, GOTO("REPORT") },
     { TABLE_DEVIATION, 10, LENIENT | IPV4, "ip",
       FIND_MAC("NXM_OF_ETH_DST[]")","FIND_IPV4("NXM_OF_IP_DST[]")","
       GOTO("VERDICT") },
@@ -265,12 +265,13 @@ static const struct fixed_flow fixed_flows[] = {
     { TABLE_DEVIATION, 0, LENIENT, "",
       FIND_MAC("NXM_OF_ETH_DST[]")","GOTO("VERDICT") },
 
-    { TABLE_VERDICT, 100, LENIENT, ENFORCED, "drop" },
+    { TABLE_VERDICT, 100, LENIENT, ENFORCED, GOTO("REPORT") },
     { TABLE_VERDICT, 50, LENIENT, "ct_state=+new+trk",
-      "load:1->NXM_NX_REG7[],"GOTO("COMMIT") },
-    { TABLE_VERDICT, 40, LENIENT, "ct_state=+trk", GOTO("OUTPUT") },
+      GOTO("REPORT")",load:1->NXM_NX_REG7[],"GOTO("COMMIT") },
+    { TABLE_VERDICT, 40, LENIENT, "ct_state=+trk",
+      GOTO("REPORT")","GOTO("OUTPUT") },
     { TABLE_VERDICT, 0, LENIENT, "",
-      "load:0->NXM_NX_REG6[1],load:1->NXM_NX_REG6[5],"GOTO("SWITCH") },
+      GOTO("REPORT")",load:0->NXM_NX_REG6[1],load:1->NXM_NX_REG6[5],"GOTO("SWITCH") },
 
     { TABLE_SWITCH, 100, ALWAYS, DIFFERS, DEVIATION(2) },
     { TABLE_SWITCH, 51, VLANS, UNMANAGED","MULTICAST","TAGGED,

@@ -40,6 +40,10 @@ enum table {
     TABLE_FRAGMENT,     /* Later fragments, once the datagram was whole. */
     TABLE_DEVIATION,    /* What nothing above allowed. */
     TABLE_VERDICT,      /* Drops or passes a deviation, by mode. */
+    TABLE_REPORT,       /* Tells sdfwd: by tuple (see pipeline-report.c), */
+    TABLE_REPORT_PAIR,  /* ... by the two hosts, */
+    TABLE_REPORT_SOURCE, /* ... by port. */
+    TABLE_REPORT_REST,
     TABLE_SWITCH,       /* Delivers ARP, ND and DHCP by destination MAC. */
     TABLE_OUTPUT,       /* Delivers. */
     TABLE_FLOOD,        /* To all managed ports of a segment. */
@@ -53,7 +57,8 @@ enum table {
     "PORT", "ADMIT", "GUARD", "ROLE", "CLASSIFY", "ROUTE", "DELIVER",   \
     "SOURCE",                                                           \
     "TRACK", "STATE", "KEY", "TURN", "LINK", "COMMIT", "FRAGMENT",      \
-    "DEVIATION", "VERDICT", "SWITCH", "OUTPUT", "FLOOD", "MAC",         \
+    "DEVIATION", "VERDICT", "REPORT", "REPORT_PAIR", "REPORT_SOURCE",   \
+    "REPORT_REST", "SWITCH", "OUTPUT", "FLOOD", "MAC",         \
     "ADDRESS", "COMPARE", "SAME"
 
 #define ENTRY_TABLE 0
@@ -146,6 +151,8 @@ enum origin_kind {
     ORIGIN_LINK,
     ORIGIN_SERVICE,             /* Has a role: DHCP server or router. */
     ORIGIN_ADOPT,               /* Admits running connections; expires. */
+    ORIGIN_REPORT,              /* Tells sdfwd of deviations. */
+    ORIGIN_LEARNED,             /* Added by these; expires. */
 };
 
 /* What a topology has; flows for what it has not are left out. */
@@ -165,5 +172,20 @@ void pipeline_add_flows(struct flow_set *, const struct pipeline_needs *);
  * ran before it, whichever side sends the next packet. */
 void pipeline_add_adoption(struct flow_set *, const struct pipeline_needs *,
                            uint16_t seconds);
+
+/* How deviations are told: by table from TABLE_REPORT on, how many flows may
+ * be learned, and how long they absorb. */
+struct report_settings {
+    int limit[3];
+    int timeout_s[3];
+    uint32_t meter;             /* Must be on the bridge, with this rate and
+                                 * burst in packets (per second). */
+    uint32_t meter_rate, meter_burst;
+};
+
+/* How much of a packet sdfwd gets. */
+#define REPORT_BYTES 256
+
+void pipeline_add_reports(struct flow_set *, const struct report_settings *);
 
 #endif /* pipeline.h */

@@ -38,6 +38,7 @@ compile_for(const struct job *job)
     struct compile_options options = {
         .table_base = job->options->table_base,
         .now = job->options->now,
+        .reports = job->options->reports,
         .adopt_seconds = result->first ? job->options->adopt_seconds : 0,
     };
     compile(job->topology, result->ports, &options, &result->wanted);
@@ -105,7 +106,10 @@ handle_bridge(const struct job *job, struct bridge *bridge, struct ovsdb *db)
     if (job->options->read_only) {
         return NULL;
     }
-    if (result->changes.n) {
+    if (job->options->reports) {
+        error = bridge_set_meter(bridge, job->options->reports);
+    }
+    if (!error && result->changes.n) {
         error = bridge_apply(bridge, &result->changes);
     }
     if (!error) {

@@ -21,6 +21,7 @@ struct push_options {
     int timeout_ms;             /* For each bridge, all in all. */
     uint16_t adopt_seconds;     /* At the first push only. */
     uint8_t table_base;
+    const struct report_settings *reports; /* Tell of deviations; or NULL. */
     time_t now;                 /* Which links are within their validity. */
     bool read_only;             /* Compare, but change nothing. */
     bool read_idle;             /* Also read when flows were last used. */

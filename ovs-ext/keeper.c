@@ -79,6 +79,7 @@ run_work(void *work_)
             .timeout_ms = work->settings->timeout_ms,
             .adopt_seconds = work->settings->adopt_seconds,
             .table_base = work->settings->table_base,
+            .reports = work->settings->reports,
             .now = time(NULL),
         };
         work->results = push_bridges(work->topology, work->targets, work->n,

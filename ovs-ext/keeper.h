@@ -15,6 +15,7 @@
 
 #include "loop.h"
 #include "model.h"
+#include "pipeline.h"
 #include "push.h"
 #include "report.h"
 
@@ -29,6 +30,7 @@ struct keeper_settings {
     int timeout_ms;
     uint16_t adopt_seconds;
     uint8_t table_base;
+    const struct report_settings *reports;
 };
 
 struct keeper_callbacks {

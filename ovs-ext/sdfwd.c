@@ -241,7 +241,12 @@ parse_arguments(int argc, char *argv[], struct daemon *d)
     };
     const char **bridges = xcalloc(argc, sizeof *bridges);
     struct keeper_settings *s = &d->settings;
+    static const struct report_settings reports = {
+        .limit = { 4096, 4096, 4096 }, .timeout_s = { 30, 30, 30 },
+        .meter = 0x5dfd, .meter_rate = 1000, .meter_burst = 2000,
+    };
     *s = (struct keeper_settings) {
+        .reports = &reports,
         .timeout_ms = 10000, .adopt_seconds = 300,
         .table_base = DEFAULT_TABLE_BASE, .bridges = bridges,
     };
