@@ -5,6 +5,8 @@
 #   make demo     set-up, then a three-tier shop on real packets
 #   make check    set-up, then all tests
 #   make bench    measures compile, diff and push; SIZES="100 1000" of workloads
+#   make fuzz     feeds mutated manifests to the library for SECONDS=60; needs
+#                 clang, which "make deps" does not install
 #   make install  DESTDIR= PREFIX=/usr/local
 #
 # Variables: OVS_FROM=system links a packaged libopenvswitch (pkg-config),
@@ -25,7 +27,7 @@ DATADIR = $(PREFIX)/share/sdfw
 MANDIR = $(PREFIX)/share/man
 
 # What is compiled goes to $(OUT); libopenvswitch stays in $(BUILD).
-OUT = $(BUILD)$(if $(SANITIZE),/sanitize)
+OUT = $(BUILD)$(if $(FUZZ),/fuzz,$(if $(SANITIZE),/sanitize))
 
 ifeq ($(origin CC),default)
 CC = gcc
@@ -34,8 +36,10 @@ comma = ,
 CFLAGS ?= -O2 -g
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wno-unused-parameter \
 	-Wno-sign-compare $(if $(WERROR)$(CI),-Werror)
-SANITIZERS = $(if $(SANITIZE),-fsanitize=address$(comma)undefined \
-	-fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+# FUZZ=1 is for "make fuzz" itself.
+SANITIZERS = $(if $(SANITIZE)$(FUZZ),-fsanitize=address$(comma)undefined \
+	-fno-sanitize-recover=undefined -fno-omit-frame-pointer) \
+	$(if $(FUZZ),-fsanitize=fuzzer-no-link)
 
 OVS = $(BUILD)/openvswitch
 # Private headers (OVSDB, hashes) want the configuration they were built with.
@@ -49,7 +53,7 @@ OVS_LIBS = $(OVS)/lib/.libs/libopenvswitch.a -lssl -lcrypto -lcap-ng \
 endif
 # Parsing a large manifest is a third faster with it, and a push with it; the
 # sanitizers bring their own.
-ALLOCATOR ?= $(if $(SANITIZE),,-ljemalloc)
+ALLOCATOR ?= $(if $(SANITIZE)$(FUZZ),,-ljemalloc)
 XML_CFLAGS = $(shell xml2-config --cflags)
 XML_LIBS = $(shell xml2-config --libs)
 
@@ -66,15 +70,16 @@ unit_tests = $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,\
 	$(wildcard tests/unit/test-*.c))
 # What unit tests share.
 test_support = $(filter-out tests/unit/test-%,$(wildcard tests/unit/*.c))
-tool_sources = $(wildcard tests/bench/*.c tests/unit/*.c)
+fuzz_sources = $(wildcard tests/fuzz/*.c)
+tool_sources = $(wildcard tests/bench/*.c tests/unit/*.c) $(fuzz_sources)
 
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 library = $(OUT)/lib/libsdfw.a
 
 man_pages = $(OUT)/man/sdfw.8 $(OUT)/man/sdfw-manifest.5
 
-.PHONY: all deps demo check check-unit check-system check-man bench install \
-	clean
+.PHONY: all deps demo check check-unit check-system check-man bench fuzz \
+	install clean
 all: $(OUT)/bin/sdfw $(OUT)/bin/sdfwd $(man_pages)
 
 deps:
@@ -112,6 +117,10 @@ $(OUT)/tests/bench/%: $(OUT)/obj/tests/bench/%.o $(library)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(OVS_LIBS) $(XML_LIBS)
 
+$(OUT)/bin/fuzz-manifest: $(call objects,$(fuzz_sources)) $(library)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(OVS_LIBS) $(XML_LIBS)
+
 # Man pages come from what they describe.
 $(OUT)/man/sdfw.8: docs/man/sdfw.py $(OUT)/bin/sdfw
 	@mkdir -p $(@D)
@@ -147,6 +156,18 @@ bench: deps
 	@$(MAKE) --no-print-directory -s all $(OUT)/tests/bench/topology
 	@python3 tests/bench/bench.py $(OUT) $(SIZES)
 
+SECONDS = 60
+fuzz: deps
+	@command -v clang >/dev/null || { echo "make fuzz needs clang, which is" \
+		"not installed (Debian: apt-get install clang)" >&2; exit 1; }
+	@$(MAKE) --no-print-directory -s CC=clang FUZZ=1 \
+		$(BUILD)/fuzz/bin/fuzz-manifest
+	@mkdir -p $(BUILD)/fuzz/corpus $(BUILD)/fuzz/found
+	$(BUILD)/fuzz/bin/fuzz-manifest -max_total_time=$(SECONDS) -max_len=8192 \
+		-timeout=20 -print_final_stats=1 \
+		-artifact_prefix=$(BUILD)/fuzz/found/ $(BUILD)/fuzz/corpus \
+		tests/fuzz/seeds docs/examples tests/manifests
+
 install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(DATADIR) \
 		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
@@ -157,4 +178,4 @@ install: all
 
 clean:
 	rm -rf $(BUILD)/obj $(BUILD)/bin $(BUILD)/lib $(BUILD)/man $(BUILD)/tests \
-		$(BUILD)/sanitize
+		$(BUILD)/sanitize $(BUILD)/fuzz
