@@ -49,9 +49,10 @@ char *ports_read_file(struct ports *, const char *file)
 
 void ports_add_access(struct ports *, uint16_t port, uint16_t vlan);
 
-/* The smallest number of value/mask pairs that match exactly 'first' to
- * 'last'.  'out' has room for 30, the most that 16 bits need.  Returns how
- * many.  (Splitting into aligned blocks is the minimum for a single range.) */
+/* The smallest number of aligned blocks (masks of leading ones) that make up
+ * 'first' to 'last'; none if 'first' is the larger.  'out' has room for 30,
+ * the most that 16 bits need.  Returns how many.  (Masks with holes could do
+ * with fewer for some ranges, with 16 for 1 to 65534.) */
 struct port_mask {
     uint16_t value, mask;
 };
