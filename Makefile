@@ -59,13 +59,15 @@ XML_LIBS = $(shell xml2-config --libs)
 
 ALL_CFLAGS = -std=gnu11 $(WARNINGS) $(SANITIZERS) $(CFLAGS) \
 	-D_GNU_SOURCE -DSDFW_VERSION='"$(VERSION)"' \
-	-Igenerator $(OVS_CFLAGS) $(XML_CFLAGS)
+	-Igenerator -Iovs-ext $(OVS_CFLAGS) $(XML_CFLAGS)
 ALL_LDFLAGS = $(SANITIZERS) $(LDFLAGS)
 
 # The library is every file of generator/ but the command's own.
 command_sources = generator/sdfw.c $(wildcard generator/cmd-*.c)
 library_sources = $(filter-out $(command_sources),$(wildcard generator/*.c))
 daemon_sources = $(wildcard ovs-ext/*.c)
+# What of the daemon is pure, for unit tests.
+daemon_pure = ovs-ext/book.c ovs-ext/deviation.c ovs-ext/explain.c
 unit_tests = $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,\
 	$(wildcard tests/unit/test-*.c))
 # What unit tests share.
@@ -109,7 +111,7 @@ $(OUT)/bin/sdfwd: $(call objects,$(daemon_sources)) $(library)
 		$(XML_LIBS)
 
 $(OUT)/tests/unit/%: $(OUT)/obj/tests/unit/%.o \
-		$(call objects,$(test_support)) $(library)
+		$(call objects,$(test_support) $(daemon_pure)) $(library)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(OVS_LIBS) $(XML_LIBS)
 

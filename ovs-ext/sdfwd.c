@@ -1,7 +1,8 @@
 /* sdfwd: keeps bridges in step with the manifests.
  *
  * Puts the parts together: what happens (a bridge or the database is there, a
- * manifest was edited, SIGHUP) makes keeper.h read and push. */
+ * manifest was edited, SIGHUP) makes keeper.h read and push; what bridges tell
+ * of deviations goes into the book, and from there to the sinks. */
 
 #include <errno.h>
 #include <getopt.h>
@@ -10,14 +11,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openvswitch/json.h>
+#include <openvswitch/ofp-msgs.h>
 #include <openvswitch/vlog.h>
 
+#include "book.h"
+#include "explain.h"
 #include "fatal-signal.h"
 #include "keeper.h"
 #include "loop.h"
 #include "openflow.h"
 #include "ovsdb-watch.h"
 #include "pipeline.h"
+#include "sink-json.h"
+#include "timeval.h"
 #include "topology-watch.h"
 #include "util.h"
 
@@ -31,6 +38,7 @@ struct bridge_state {
     size_t index;
     struct openflow *openflow;
     bool up;
+    const struct workload **by_port; /* Whose port it is; PORT_MAX. */
 };
 
 struct daemon {
@@ -41,7 +49,11 @@ struct daemon {
     struct topology_watch *topology_watch;
     struct ovsdb_watch *ovsdb_watch;
     struct bridge_state *bridges;
-    bool loaded;                /* A policy is in force. */
+    const struct topology *topology; /* In force; NULL: none yet. */
+    struct book book;
+    struct timer *book_timer;
+    struct sink_json *json;     /* NULL: none. */
+    const char *json_file;
     int status;                 /* To exit with. */
 };
 
@@ -57,6 +69,28 @@ log_report(const struct report *report)
     }
 }
 
+/* The workloads are of a topology that goes away; the push that follows finds
+ * those of the new one. */
+static void
+forget_ports(struct daemon *d)
+{
+    for (size_t i = 0; i < d->settings.n_bridges; i++) {
+        memset(d->bridges[i].by_port, 0,
+               PORT_MAX * sizeof *d->bridges[i].by_port);
+    }
+}
+
+static void
+learn_ports(struct bridge_state *b, const struct ports *ports)
+{
+    memset(b->by_port, 0, PORT_MAX * sizeof *b->by_port);
+    for (size_t i = 0; i < ports->n_workloads; i++) {
+        if (ports->of_workload[i]) {
+            b->by_port[ports->of_workload[i]] = ports->workloads[i];
+        }
+    }
+}
+
 static void
 loaded(const struct topology *topology, struct report *report, void *d_)
 {
@@ -64,13 +98,14 @@ loaded(const struct topology *topology, struct report *report, void *d_)
     log_report(report);
     if (topology) {
         VLOG_INFO("read %"PRIuSIZE" applications", topology->n_applications);
-        d->loaded = true;
+        d->topology = topology;
+        forget_ports(d);
         if (d->topology_watch) {
             topology_watch_update(d->topology_watch, topology);
         }
     } else {
         VLOG_ERR("the manifests have errors; %s",
-                 d->loaded ? "the last good policy stays in force"
+                 d->topology ? "the last good policy stays in force"
                  : "bridges stay as they are");
         d->status = EXIT_MANIFEST;
     }
@@ -85,6 +120,7 @@ pushed(size_t bridge, const struct push_result *result, void *d_)
         d->status = d->status ? d->status : EXIT_BRIDGE;
         return;
     }
+    learn_ports(&d->bridges[bridge], result->ports);
     if (result->warning) {
         VLOG_WARN("%s", result->warning);
     }
@@ -124,13 +160,69 @@ bridge_down(const char *why, void *b_)
 {
     struct bridge_state *b = b_;
     b->up = false;
+    book_close_bridge(&b->daemon->book, b->index);
     VLOG_WARN("%s: %s; waiting for it",
               b->daemon->settings.bridges[b->index], why);
 }
 
+/* Deviations. */
+
 static void
-bridge_message(const struct ofp_header *oh OVS_UNUSED, void *b_ OVS_UNUSED)
+run_book(void *d_)
 {
+    struct daemon *d = d_;
+    long long int now = time_wall_msec();
+    long long int next = book_run(&d->book, now);
+    if (next) {
+        timer_set(d->book_timer, next - now);
+    }
+}
+
+static void
+tell_deviation(enum deviation_event event, const struct deviation *deviation,
+               void *d_)
+{
+    struct daemon *d = d_;
+    const struct bridge_state *b = &d->bridges[deviation->key.bridge];
+    uint16_t in_port = deviation->key.in_port;
+    const struct explain_context context = {
+        .topology = d->topology,
+        .bridge = d->settings.bridges[b->index],
+        .from = in_port < PORT_MAX ? b->by_port[in_port] : NULL,
+        .now_ms = time_wall_msec(),
+    };
+    char *text = explain_to_text(event, deviation, &context);
+    VLOG_INFO("%s", text);
+    free(text);
+    if (d->json) {
+        struct json *record = explain_to_json(event, deviation, &context);
+        sink_json_put(d->json, record);
+        json_destroy(record);
+    }
+}
+
+static void
+bridge_message(const struct ofp_header *oh, void *b_)
+{
+    struct bridge_state *b = b_;
+    struct daemon *d = b->daemon;
+    uint8_t base = d->settings.table_base;
+    struct deviation_key key;
+    struct deviation_packet packet;
+    struct deviation_counts counts;
+    enum ofptype type;
+    if (ofptype_decode(&type, oh)) {
+        return;
+    } else if (type == OFPTYPE_PACKET_IN) {
+        if (deviation_from_packet_in(oh, base, &key, &packet)) {
+            key.bridge = b->index;
+            book_packet_in(&d->book, &key, &packet, time_wall_msec());
+        }
+    } else if (deviation_from_flow_removed(oh, base, &key, &counts)) {
+        key.bridge = b->index;
+        book_absorbed(&d->book, &key, &counts, time_wall_msec());
+        run_book(d);
+    }
 }
 
 /* Only bridges that are there: the others are pushed to when they come. */
@@ -163,6 +255,9 @@ hang_up(void *d_)
 {
     struct daemon *d = d_;
     VLOG_INFO("SIGHUP: reading the manifests");
+    if (d->json) {
+        sink_json_reopen(d->json);
+    }
     keeper_reload(d->keeper);
 }
 
@@ -189,6 +284,15 @@ print_usage(FILE *stream)
           "  --db=REMOTE            OVSDB of the bridges' host (default: "
           "unix:RUNDIR/db.sock)\n"
           "  --once                 push once and exit\n"
+          "  --json=FILE            append each deviation as a line of JSON; "
+          "SIGHUP opens\n"
+          "                         FILE again\n"
+          "  --interval=SECONDS     how often counts of deviations that go on "
+          "are told\n"
+          "                         (default: 30)\n"
+          "  --tuples=N             how many deviations are told one by one "
+          "at a time; more\n"
+          "                         are folded by hosts (default: 4096)\n"
           "  --adopt=SECONDS        at the first push, admit running "
           "connections for so\n"
           "                         long (default: 300; 0: not)\n"
@@ -232,6 +336,9 @@ parse_arguments(int argc, char *argv[], struct daemon *d)
         { "bridge", required_argument, NULL, 'b' },
         { "db", required_argument, NULL, 'd' },
         { "once", no_argument, NULL, 'o' },
+        { "json", required_argument, NULL, 'j' },
+        { "interval", required_argument, NULL, 'i' },
+        { "tuples", required_argument, NULL, 'n' },
         { "adopt", required_argument, NULL, 'a' },
         { "table-base", required_argument, NULL, 't' },
         { "verbose", required_argument, NULL, 'v' },
@@ -241,7 +348,7 @@ parse_arguments(int argc, char *argv[], struct daemon *d)
     };
     const char **bridges = xcalloc(argc, sizeof *bridges);
     struct keeper_settings *s = &d->settings;
-    static const struct report_settings reports = {
+    static struct report_settings reports = {
         .limit = { 4096, 4096, 4096 }, .timeout_s = { 30, 30, 30 },
         .meter = 0x5dfd, .meter_rate = 1000, .meter_burst = 2000,
     };
@@ -261,6 +368,18 @@ parse_arguments(int argc, char *argv[], struct daemon *d)
             break;
         case 'o':
             d->once = true;
+            break;
+        case 'i':
+            for (size_t i = 0; i < ARRAY_SIZE(reports.timeout_s); i++) {
+                reports.timeout_s[i] = parse_number("interval", optarg, 1,
+                                                    3600);
+            }
+            break;
+        case 'n':
+            reports.limit[0] = parse_number("tuples", optarg, 1, 100000);
+            break;
+        case 'j':
+            d->json_file = optarg;
             break;
         case 'a':
             s->adopt_seconds = parse_number("adopt", optarg, 0, UINT16_MAX);
@@ -286,6 +405,8 @@ parse_arguments(int argc, char *argv[], struct daemon *d)
         usage_error("sdfwd wants a TOPOLOGY");
     } else if (!s->n_bridges) {
         usage_error("sdfwd wants at least one --bridge");
+    } else if (s->n_bridges > UINT8_MAX) {
+        usage_error("sdfwd serves at most %d bridges", UINT8_MAX);
     }
     s->paths = (const char *const *) &argv[optind];
     s->n_paths = argc - optind;
@@ -311,8 +432,6 @@ start_watching(struct daemon *d)
     };
     for (size_t i = 0; i < d->settings.n_bridges; i++) {
         struct bridge_state *b = &d->bridges[i];
-        b->daemon = d;
-        b->index = i;
         fail_on(openflow_create(d->loop, d->settings.bridges[i],
                                 &openflow_callbacks, b, &b->openflow));
     }
@@ -340,6 +459,17 @@ main(int argc, char *argv[])
 
     d.loop = loop_create();
     d.bridges = xcalloc(d.settings.n_bridges, sizeof *d.bridges);
+    for (size_t i = 0; i < d.settings.n_bridges; i++) {
+        d.bridges[i] = (struct bridge_state) {
+            .daemon = &d, .index = i,
+            .by_port = xcalloc(PORT_MAX, sizeof *d.bridges[i].by_port),
+        };
+    }
+    book_init(&d.book, tell_deviation, &d);
+    d.book_timer = timer_create_in(d.loop, run_book, &d);
+    if (d.json_file) {
+        fail_on(sink_json_open(d.json_file, &d.json));
+    }
     d.keeper = keeper_create(d.loop, &d.settings, &keeper_callbacks, &d);
     loop_on_signal(d.loop, SIGTERM, terminate, &d);
     loop_on_signal(d.loop, SIGINT, terminate, &d);
@@ -349,11 +479,15 @@ main(int argc, char *argv[])
     keeper_reload(d.keeper);
     loop_run(d.loop);
 
+    book_destroy(&d.book);
+    timer_destroy(d.book_timer);
+    sink_json_close(d.json);
     keeper_destroy(d.keeper);
     topology_watch_destroy(d.topology_watch);
     ovsdb_watch_destroy(d.ovsdb_watch);
     for (size_t i = 0; i < d.settings.n_bridges; i++) {
         openflow_destroy(d.bridges[i].openflow);
+        free(d.bridges[i].by_port);
     }
     loop_destroy(d.loop);
     free(d.bridges);

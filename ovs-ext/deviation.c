@@ -1,0 +1,155 @@
+/* What Open vSwitch says of a deviation, decoded: see deviation.h. */
+
+#include "deviation.h"
+
+#include <string.h>
+
+#include <openvswitch/ofp-errors.h>
+#include <openvswitch/ofp-monitor.h>
+#include <openvswitch/ofp-packet.h>
+
+#include "byte-order.h"
+#include "dp-packet.h"
+#include "flow.h"
+#include "packets.h"
+#include "util.h"
+
+static bool
+is_ip(const struct flow *flow)
+{
+    return flow->dl_type == htons(ETH_TYPE_IP)
+           || flow->dl_type == htons(ETH_TYPE_IPV6);
+}
+
+static void
+get_addresses(const struct flow *flow, struct in6_addr *src,
+              struct in6_addr *dst)
+{
+    if (flow->dl_type == htons(ETH_TYPE_IPV6)) {
+        *src = flow->ipv6_src;
+        *dst = flow->ipv6_dst;
+    } else if (flow->dl_type == htons(ETH_TYPE_IP)
+               || flow->dl_type == htons(ETH_TYPE_ARP)) {
+        in6_addr_set_mapped_ipv4(src, flow->nw_src);
+        in6_addr_set_mapped_ipv4(dst, flow->nw_dst);
+    }
+}
+
+static bool
+is_icmp_of_either(const struct flow *flow)
+{
+    return is_icmpv4(flow, NULL) || is_icmpv6(flow, NULL);
+}
+
+/* The same for the first packet and for the match of what it has learned: see
+ * pipeline-report.c. */
+static void
+get_key(const struct flow *flow, enum deviation_level level,
+        struct deviation_key *key)
+{
+    memset(key, 0, sizeof *key);
+    key->in_port = ofp_to_u16(flow->in_port.ofp_port);
+    key->segment = flow->regs[REG_SEGMENT];
+    key->reason = flow->regs[REG_FLAGS] >> FLAG_REASON;
+    key->level = level;
+    if (level == LEVEL_SOURCE) {
+        return;
+    }
+    if (is_ip(flow)) {
+        key->eth_type = ntohs(flow->dl_type);
+        get_addresses(flow, &key->src, &key->dst);
+    } else {
+        key->src_mac = flow->dl_src;
+    }
+    if (level == LEVEL_PAIR) {
+        return;
+    }
+    key->eth_type = ntohs(flow->dl_type);
+    get_addresses(flow, &key->src, &key->dst);
+    if (is_ip(flow)) {
+        key->protocol = flow->nw_proto;
+        if (is_icmp_of_either(flow)) {
+            key->port = ntohs(flow->tp_src);
+        } else if (flow->nw_proto == IPPROTO_TCP
+                   || flow->nw_proto == IPPROTO_UDP
+                   || flow->nw_proto == IPPROTO_SCTP) {
+            key->port = ntohs(flow->tp_dst);
+        }
+    }
+}
+
+static bool
+is_of_reports(ovs_be64 cookie, enum origin_kind kind)
+{
+    uint64_t ours = COOKIE_PREFIX | (uint64_t) kind << COOKIE_KIND_SHIFT;
+    return (ntohll(cookie) & ~COOKIE_ID_MASK) == ours;
+}
+
+bool
+deviation_from_packet_in(const struct ofp_header *oh, uint8_t table_base,
+                         struct deviation_key *key,
+                         struct deviation_packet *packet)
+{
+    struct ofputil_packet_in pin;
+    size_t total_len;
+    uint32_t buffer_id;
+    if (ofputil_decode_packet_in(oh, true, NULL, NULL, &pin, &total_len,
+                                 &buffer_id, NULL)) {
+        return false;
+    }
+    int level = pin.table_id - table_base - TABLE_REPORT_PAIR;
+    if (!is_of_reports(pin.cookie, ORIGIN_REPORT) || level < LEVEL_TUPLE
+        || level > LEVEL_SOURCE) {
+        return false;
+    }
+
+    struct dp_packet dp_packet;
+    struct flow flow;
+    dp_packet_use_const(&dp_packet, pin.packet, pin.packet_len);
+    flow_extract(&dp_packet, &flow);
+    const struct flow *metadata = &pin.flow_metadata.flow;
+    memcpy(flow.regs, metadata->regs, sizeof flow.regs);
+    flow.in_port = metadata->in_port;
+    get_key(&flow, level, key);
+
+    uint32_t flags = flow.regs[REG_FLAGS];
+    *packet = (struct deviation_packet) {
+        .src_mac = flow.dl_src,
+        .dst_mac = flow.dl_dst,
+        .eth_type = ntohs(flow.dl_type),
+        .tp_src = ntohs(flow.tp_src),
+        .tp_dst = ntohs(flow.tp_dst),
+        .tcp_flags = flow.nw_proto == IPPROTO_TCP ? ntohs(flow.tcp_flags) : 0,
+        .vlan = vlan_tci_to_vid(flow.vlans[0].tci),
+        .protocol = is_ip(&flow) ? flow.nw_proto : 0,
+        .enforced = flags & FLAG(FLAG_ENFORCE),
+        .revoked = flags & FLAG(FLAG_JUDGED_ANEW)
+                   && (metadata->ct_mark & MARK_ID_MASK) >= MARK_FIRST_LINK,
+        .reply = flags & FLAG(FLAG_REPLY),
+        .n_bytes = total_len,
+    };
+    get_addresses(&flow, &packet->src, &packet->dst);
+    return true;
+}
+
+bool
+deviation_from_flow_removed(const struct ofp_header *oh, uint8_t table_base,
+                            struct deviation_key *key,
+                            struct deviation_counts *counts)
+{
+    struct ofputil_flow_removed fr;
+    if (ofputil_decode_flow_removed(&fr, oh)) {
+        return false;
+    }
+    int level = fr.table_id - table_base - TABLE_REPORT;
+    if (!is_of_reports(fr.cookie, ORIGIN_LEARNED) || level < LEVEL_TUPLE
+        || level > LEVEL_SOURCE) {
+        return false;
+    }
+    get_key(&fr.match.flow, level, key);
+    *counts = (struct deviation_counts) {
+        .n_packets = fr.packet_count,
+        .n_bytes = fr.byte_count,
+    };
+    return true;
+}

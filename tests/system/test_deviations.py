@@ -1,0 +1,220 @@
+"""sdfwd tells of what no link allows: who, to whom, how much, and why."""
+import json
+import re
+import time
+
+import frames as f
+from daemon import Sdfwd, in_step, until
+from policy import make_lab, manifest
+
+STRANGER = "02:00:00:00:ee:ee"
+
+
+class Watched:
+    """A lab with sdfwd, and what sdfwd wrote."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.records_path = f"{lab.dir}/deviations.json"
+        self.manifest_path = lab.file("m.xml", manifest())
+        self.sdfwd = Sdfwd(lab, self.manifest_path,
+                           options=["--json", self.records_path,
+                                    "--interval", "2", "--tuples", "8000"])
+        self.sdfwd.start()
+        until(lambda: in_step(lab, self.manifest_path), "flows are there")
+        until(lambda: "flows added" in self.sdfwd.log(), "it is told")
+
+    def records(self, **wanted):
+        with open(self.records_path) as stream:
+            found = [json.loads(line) for line in stream]
+        return [r for r in found
+                if all(r.get(key) == value for key, value in wanted.items())]
+
+    def wait(self, number=1, timeout=10, **wanted):
+        until(lambda: len(self.records(**wanted)) >= number,
+              f"{number} records {wanted}", timeout)
+        return self.records(**wanted)
+
+
+def lab(sdfw):
+    the_lab = make_lab(sdfw, push=False)
+    try:
+        the_lab.watched = Watched(the_lab)
+        the_lab.cleanup.append(the_lab.watched.sdfwd.stop)
+    except BaseException:
+        the_lab.close()
+        raise
+    return the_lab
+
+
+def segment(src, dst, port, flags=2, family=4):
+    s, d = src.address(family), dst.address(family)
+    return f.ether(src.mac, dst.mac, f.ethertype(s),
+                   f.ip(s, d, 6, f.tcp(s, d, 40000, port, flags)))
+
+
+def deviating_packets(lab):
+    """What the flows of DEVIATION have counted."""
+    total = 0
+    for flow in lab.our_flows():
+        match = re.search(r"table=115,.*n_packets=(\d+)", flow)
+        if match:
+            total += int(match.group(1))
+    return total
+
+
+def test_no_link(lab):
+    """a connection that no link allows: both ends by name, the port, the
+    nearest link with its line"""
+    web, db = lab.hosts["web1"], lab.hosts["db1"]
+    for family in (4, 6):
+        web.inject(segment(web, db, 22, family=family))
+        record, = lab.watched.wait(event="open", dst_port=22,
+                                   eth_type="0x0800" if family == 4
+                                   else "0x86dd")
+        assert record["src"] == {"application": "shop", "service": "web",
+                                 "workload": "web1", "mac": web.mac,
+                                 "address": web.address(family)}
+        assert record["dst"]["workload"] == "db1"
+        assert record["reason"] == "no-link" and record["verdict"] == "drop"
+        assert record["protocol"] == 6 and record["tcp_flags"] == "syn"
+        assert record["in_port"] == lab.ofport(web)
+        assert record["nearest"]["file"] == lab.watched.manifest_path
+        assert record["nearest"]["line"] > 1
+    line = [l for l in lab.watched.sdfwd.log().splitlines() if "tcp/22" in l]
+    assert "shop/web/web1 (10.7.0.11) -> shop/db/db1 (10.7.0.31)" in line[0]
+
+
+def test_allowed(lab):
+    """what a link allows makes no record"""
+    app, web = lab.hosts["app1"], lab.hosts["web1"]
+    before = len(lab.watched.records())
+    app.ask("listen", 4, 8080)
+    assert web.ask("connect", app.address(), 8080)
+    assert web.ping(app.address())
+    assert len(lab.watched.records()) == before
+
+
+def test_spoof(lab):
+    """a spoofed source is told with the port that it came from"""
+    web, db = lab.hosts["web1"], lab.hosts["db1"]
+    s, d = "10.7.0.99", db.address()
+    web.inject(f.ether(web.mac, db.mac, 0x800,
+                       f.ip(s, d, 17, f.udp(s, d, 1, 5300, b"x"))))
+    record, = lab.watched.wait(event="open", reason="spoof")
+    assert record["src"]["address"] == s
+    assert record["src"]["workload"] == "web1"
+    frame = f.ether(web.mac, f.BROADCAST, 0x806,
+                    f.arp(2, web.mac, db.address(), web.mac, web.address()))
+    web.inject(frame)
+    record, = lab.watched.wait(event="open", reason="spoof",
+                               eth_type="0x0806")
+    assert record["src"]["address"] == db.address()
+    assert record["src"]["workload"] == "web1"
+
+
+def test_kinds(lab):
+    """each kind has its reason"""
+    web, app = lab.hosts["web1"], lab.hosts["app1"]
+    s, d = web.address(), app.address()
+    web.inject(
+        f.ether(web.mac, f.BROADCAST, 0x800,
+                f.ip(s, d, 17, f.udp(s, d, 1, 5300, b"x"))),
+        f.ether(web.mac, app.mac, 0x88cc, b"\0" * 50),
+        f.ether(web.mac, app.mac, 0x800, b"\0" * 50, vlan=7),
+        f.ether(web.mac, f.BROADCAST, 0x800,
+                f.ip(s, "255.255.255.255", 17,
+                     f.udp(s, "255.255.255.255", 67, 68, b"offer"))),
+        f.ether(web.mac, "33:33:00:00:00:01", 0x86dd,
+                f.router_advertisement(web.address(6))))
+    for reason in ("frame", "ethertype", "vlan", "rogue-dhcp", "rogue-ra"):
+        lab.watched.wait(event="open", reason=reason)
+
+
+def test_counts(lab):
+    """the record of a deviation that is over has every packet, and none is
+    told twice"""
+    web, db = lab.hosts["web1"], lab.hosts["db1"]
+    for _ in range(5):
+        web.inject(*[segment(web, db, 4444)] * 40)
+    lab.watched.wait(event="open", dst_port=4444)
+    record, = lab.watched.wait(event="close", dst_port=4444, timeout=15)
+    assert record["packets"] == 200, record
+    assert record["bytes"] == 200 * len(segment(web, db, 4444)), record
+    assert len(lab.watched.records(event="open", dst_port=4444)) == 1
+
+
+def test_updates(lab):
+    """a deviation that goes on is told now and then, with its counts so far,
+    and opened and closed once"""
+    web, db = lab.hosts["web1"], lab.hosts["db1"]
+    for _ in range(28):
+        web.inject(segment(web, db, 4445))
+        time.sleep(0.25)
+    record, = lab.watched.wait(event="close", dst_port=4445, timeout=15)
+    assert record["packets"] == 28, record
+    updates = lab.watched.records(event="update", dst_port=4445)
+    assert 2 <= len(updates) <= 4, updates
+    counts = [u["packets"] for u in updates]
+    assert counts == sorted(counts) and counts[-1] < 28
+    assert len(lab.watched.records(event="open", dst_port=4445)) == 1
+
+
+def test_scan_is_counted(lab):
+    """of a scan of 5,000 ports, with each packet twice, every packet is in a
+    record, though a meter bounds what sdfwd sees"""
+    web, db = lab.hosts["web2"], lab.hosts["db1"]
+    time.sleep(6)               # What came before is over.
+    before = deviating_packets(lab)
+    old = len(lab.watched.records())
+    for first in range(1, 5001, 100):
+        for _ in range(2):
+            web.inject(*[segment(web, db, port)
+                         for port in range(first, first + 100)])
+    until(lambda: not [f for f in lab.our_flows() if "cookie=0x5dfd09" in
+                       f.split("actions=")[0]], "learned flows have ended", 30)
+    counted = deviating_packets(lab) - before
+    assert counted > 5000, counted
+
+    def told():
+        return sum(r["packets"] for r in lab.watched.records()[old:]
+                   if r["event"] == "close")
+    time.sleep(8)
+    assert told() == counted, (told(), counted)
+
+
+def test_folding(lab):
+    """more deviations than are told one by one are folded by hosts, and no
+    packet is told twice"""
+    sdfwd = lab.watched.sdfwd
+    sdfwd.stop()
+    sdfwd.arguments += ["--tuples", "50"]
+    sdfwd.start()
+    until(lambda: "limit=50," in str(lab.our_flows()), "the limit is set")
+    web, db = lab.hosts["web2"], lab.hosts["db1"]
+    before, old = deviating_packets(lab), len(lab.watched.records())
+    for first in range(1, 401, 20):
+        web.inject(*[segment(web, db, port)
+                     for port in range(first, first + 20)])
+    time.sleep(9)
+    records = [r for r in lab.watched.records()[old:] if r["event"] == "close"]
+    counted = deviating_packets(lab) - before
+    assert counted > 300, counted
+    assert {r["level"] for r in records} == {"tuple", "pair"}
+    assert len(records) < 200
+    assert sum(r["packets"] for r in records) <= counted
+    folded, = [r for r in records if r["level"] == "pair"]
+    assert folded["src"]["workload"] == "web2", folded
+    assert folded["dst"]["workload"] == "db1", folded
+
+
+def test_noisy_and_quiet(lab):
+    """beside a scan, a quiet host's one packet is told"""
+    web, db, app = (lab.hosts[n] for n in ("web2", "db1", "app1"))
+    for first in range(1, 5001, 500):
+        web.inject(*[segment(web, db, port)
+                     for port in range(first, first + 500)])
+    app.inject(segment(app, db, 2222))
+    until(lambda: [r for r in lab.watched.records(event="open")
+                   if r["src"].get("workload") == "app1"
+                   and r["dst"].get("workload") == "db1"], "it is told")

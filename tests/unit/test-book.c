@@ -1,0 +1,158 @@
+/* book.c: deviations are opened, updated and closed once, with all counts. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "book.h"
+#include "util.h"
+
+struct told {
+    int n[3];                   /* By enum deviation_event. */
+    uint64_t n_packets, n_bytes; /* Of the last. */
+    bool unseen;
+};
+
+static void
+tell(enum deviation_event event, const struct deviation *d, void *told_)
+{
+    struct told *told = told_;
+    told->n[event]++;
+    told->n_packets = d->n_packets;
+    told->n_bytes = d->n_bytes;
+    told->unseen = d->packet.unseen;
+}
+
+static const struct deviation_key key = {
+    .in_port = 3, .segment = 1, .eth_type = 0x0800, .protocol = 6, .port = 22,
+    .reason = REASON_NO_LINK,
+};
+static const struct deviation_packet packet = {
+    .eth_type = 0x0800, .protocol = 6, .tp_dst = 22, .n_bytes = 60,
+};
+
+static void
+assert_told(const struct told *told, int open, int update, int close)
+{
+    assert_int_equal(told->n[DEVIATION_OPEN], open);
+    assert_int_equal(told->n[DEVIATION_UPDATE], update);
+    assert_int_equal(told->n[DEVIATION_CLOSE], close);
+}
+
+static void
+absorb(struct book *book, uint64_t n, long long int now)
+{
+    const struct deviation_counts counts = { n, n * 60 };
+    book_absorbed(book, &key, &counts, now);
+}
+
+static void
+test_one_life(void **state OVS_UNUSED)
+{
+    struct told told = { .n = { 0 } };
+    struct book book;
+    book_init(&book, tell, &told);
+    book_packet_in(&book, &key, &packet, 1000);
+    assert_told(&told, 1, 0, 0);
+    assert_int_equal(book_run(&book, 20000), 0);
+    absorb(&book, 9, 31000);
+    assert_told(&told, 1, 0, 0);
+    long long int next = book_run(&book, 31000);
+    assert_true(next > 31000);
+    assert_int_equal(book_run(&book, next), 0);
+    assert_told(&told, 1, 0, 1);
+    assert_int_equal(told.n_packets, 10);
+    assert_int_equal(told.n_bytes, 600);
+    book_destroy(&book);
+}
+
+static void
+test_what_goes_on_is_updated(void **state OVS_UNUSED)
+{
+    struct told told = { .n = { 0 } };
+    struct book book;
+    book_init(&book, tell, &told);
+    book_packet_in(&book, &key, &packet, 1000);
+    absorb(&book, 9, 31000);
+    book_packet_in(&book, &key, &packet, 31500);
+    assert_told(&told, 1, 1, 0);
+    assert_int_equal(told.n_packets, 11);
+    assert_int_equal(book_run(&book, 60000), 0);
+    absorb(&book, 4, 61500);
+    book_run(&book, 100000);
+    assert_told(&told, 1, 1, 1);
+    assert_int_equal(told.n_packets, 15);
+    book_destroy(&book);
+}
+
+static void
+test_duplicates_are_not_counted(void **state OVS_UNUSED)
+{
+    struct told told = { .n = { 0 } };
+    struct book book;
+    book_init(&book, tell, &told);
+    for (int i = 0; i < 5; i++) {
+        book_packet_in(&book, &key, &packet, 1000 + i);
+    }
+    assert_told(&told, 1, 0, 0);
+    assert_int_equal(book.n_packet_ins, 5);
+    assert_int_equal(book.n_duplicates, 4);
+    absorb(&book, 4, 31000);
+    book_run(&book, 100000);
+    assert_int_equal(told.n_packets, 5);
+    book_destroy(&book);
+}
+
+static void
+test_what_the_meter_dropped_is_told_late(void **state OVS_UNUSED)
+{
+    struct told told = { .n = { 0 } };
+    struct book book;
+    book_init(&book, tell, &told);
+    absorb(&book, 7, 31000);
+    assert_told(&told, 1, 0, 0);
+    assert_true(told.unseen);
+    absorb(&book, 2, 33000);
+    book_run(&book, 100000);
+    assert_told(&told, 1, 0, 1);
+    assert_int_equal(told.n_packets, 8 + 3);
+    assert_int_equal(book.n_unseen, 2);
+    book_destroy(&book);
+}
+
+static void
+test_others_do_not_mix(void **state OVS_UNUSED)
+{
+    struct told told = { .n = { 0 } };
+    struct book book;
+    book_init(&book, tell, &told);
+    struct deviation_key other = key;
+    other.port = 23;
+    book_packet_in(&book, &key, &packet, 1000);
+    book_packet_in(&book, &other, &packet, 1000);
+    other.bridge = 1;
+    book_packet_in(&book, &other, &packet, 1000);
+    assert_told(&told, 3, 0, 0);
+    book_close_bridge(&book, 1);
+    assert_told(&told, 3, 0, 1);
+    book_close_bridge(&book, 0);
+    assert_told(&told, 3, 0, 3);
+    book_destroy(&book);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_life),
+        cmocka_unit_test(test_what_goes_on_is_updated),
+        cmocka_unit_test(test_duplicates_are_not_counted),
+        cmocka_unit_test(test_what_the_meter_dropped_is_told_late),
+        cmocka_unit_test(test_others_do_not_mix),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
