@@ -321,7 +321,13 @@ compare_entries(const void *a_, const void *b_)
     if (!cmp) {
         cmp = a->prefix.len - b->prefix.len;
     }
-    return cmp ? cmp : a->kind - b->kind;
+    if (!cmp) {
+        cmp = a->kind - b->kind;
+    }
+    /* By name, so that the prefix counts as the same network's in any order
+     * of declarations. */
+    return cmp || !a->network ? cmp
+           : strcmp(a->network->name, b->network->name);
 }
 
 /* The networks that hold a prefix, sorted by name. */
