@@ -225,6 +225,19 @@ connection_readable(struct bufferevent *bev, void *connection_)
 }
 
 static void
+connection_writable(struct bufferevent *bev, void *connection_)
+{
+    struct connection *connection = connection_;
+    /* libevent also calls this when the connection has just been made. */
+    size_t waiting = evbuffer_get_length(bufferevent_get_output(bev));
+    if (connection->callbacks.drained && !waiting) {
+        enter(connection);
+        connection->callbacks.drained(connection->aux);
+        leave(connection);
+    }
+}
+
+static void
 connection_event(struct bufferevent *bev OVS_UNUSED, short what,
                  void *connection_)
 {
@@ -283,8 +296,8 @@ connection_open(struct loop *loop, const char *target,
     /* Deferred, so that no callback comes before this returns. */
     connection->bev = bufferevent_socket_new(
         loop->base, -1, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
-    bufferevent_setcb(connection->bev, connection_readable, NULL,
-                      connection_event, connection);
+    bufferevent_setcb(connection->bev, connection_readable,
+                      connection_writable, connection_event, connection);
     bufferevent_enable(connection->bev, EV_READ | EV_WRITE);
     *connectionp = connection;
     /* A failure is told by an event. */

@@ -52,6 +52,8 @@ struct connection_callbacks {
     /* The connection could not be made, or has ended: 'error' says why.  It is
      * still to be closed. */
     void (*lost)(const char *error, void *aux);
+    /* All that was queued has been written.  May be NULL. */
+    void (*drained)(void *aux);
 };
 
 /* Returns an error that the caller must free if 'target' makes no sense;

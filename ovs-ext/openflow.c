@@ -191,7 +191,7 @@ static void
 try_to_connect(void *of_)
 {
     static const struct connection_callbacks callbacks = {
-        connected, received, lost,
+        .connected = connected, .received = received, .lost = lost,
     };
     struct openflow *of = of_;
     char *error = connection_open(of->loop, of->vconn_name, &callbacks, of,

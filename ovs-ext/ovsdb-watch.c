@@ -158,7 +158,7 @@ static void
 try_to_connect(void *watch_)
 {
     static const struct connection_callbacks callbacks = {
-        connected, received, lost,
+        .connected = connected, .received = received, .lost = lost,
     };
     struct ovsdb_watch *watch = watch_;
     char *error = connection_open(watch->loop, watch->remote, &callbacks,

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include <openvswitch/json.h>
 #include <openvswitch/ofp-msgs.h>
@@ -24,6 +25,7 @@
 #include "ovsdb-watch.h"
 #include "pipeline.h"
 #include "sink-json.h"
+#include "sink-syslog.h"
 #include "timeval.h"
 #include "topology-watch.h"
 #include "util.h"
@@ -54,6 +56,8 @@ struct daemon {
     struct timer *book_timer;
     struct sink_json *json;     /* NULL: none. */
     const char *json_file;
+    struct sink_syslog *syslog; /* Likewise. */
+    const char *syslog_target;
     int status;                 /* To exit with. */
 };
 
@@ -193,12 +197,18 @@ tell_deviation(enum deviation_event event, const struct deviation *deviation,
     };
     char *text = explain_to_text(event, deviation, &context);
     VLOG_INFO("%s", text);
-    free(text);
+    struct json *record = explain_to_json(event, deviation, &context);
     if (d->json) {
-        struct json *record = explain_to_json(event, deviation, &context);
         sink_json_put(d->json, record);
-        json_destroy(record);
     }
+    if (d->syslog) {
+        static const char *const msgids[] = { "OPEN", "UPDATE", "CLOSE" };
+        int severity = event != DEVIATION_OPEN ? LOG_INFO
+                       : deviation->packet.enforced ? LOG_WARNING : LOG_NOTICE;
+        sink_syslog_put(d->syslog, severity, msgids[event], record, text);
+    }
+    json_destroy(record);
+    free(text);
 }
 
 static void
@@ -287,6 +297,11 @@ print_usage(FILE *stream)
           "  --json=FILE            append each deviation as a line of JSON; "
           "SIGHUP opens\n"
           "                         FILE again\n"
+          "  --syslog=TARGET        tell each deviation to unix:SOCKET (such "
+          "as\n"
+          "                         unix:/dev/log), udp:ADDRESS:PORT or "
+          "tcp:ADDRESS:PORT\n"
+          "                         (RFC 5424 with structured data)\n"
           "  --interval=SECONDS     how often counts of deviations that go on "
           "are told\n"
           "                         (default: 30)\n"
@@ -337,6 +352,7 @@ parse_arguments(int argc, char *argv[], struct daemon *d)
         { "db", required_argument, NULL, 'd' },
         { "once", no_argument, NULL, 'o' },
         { "json", required_argument, NULL, 'j' },
+        { "syslog", required_argument, NULL, 's' },
         { "interval", required_argument, NULL, 'i' },
         { "tuples", required_argument, NULL, 'n' },
         { "adopt", required_argument, NULL, 'a' },
@@ -377,6 +393,9 @@ parse_arguments(int argc, char *argv[], struct daemon *d)
             break;
         case 'n':
             reports.limit[0] = parse_number("tuples", optarg, 1, 100000);
+            break;
+        case 's':
+            d->syslog_target = optarg;
             break;
         case 'j':
             d->json_file = optarg;
@@ -470,6 +489,9 @@ main(int argc, char *argv[])
     if (d.json_file) {
         fail_on(sink_json_open(d.json_file, &d.json));
     }
+    if (d.syslog_target) {
+        fail_on(sink_syslog_open(d.loop, d.syslog_target, &d.syslog));
+    }
     d.keeper = keeper_create(d.loop, &d.settings, &keeper_callbacks, &d);
     loop_on_signal(d.loop, SIGTERM, terminate, &d);
     loop_on_signal(d.loop, SIGINT, terminate, &d);
@@ -482,6 +504,7 @@ main(int argc, char *argv[])
     book_destroy(&d.book);
     timer_destroy(d.book_timer);
     sink_json_close(d.json);
+    sink_syslog_close(d.syslog);
     keeper_destroy(d.keeper);
     topology_watch_destroy(d.topology_watch);
     ovsdb_watch_destroy(d.ovsdb_watch);
