@@ -13,6 +13,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <event2/listener.h>
 
 #include "socket-util.h"
 #include "util.h"
@@ -63,6 +64,13 @@ void
 loop_stop(struct loop *loop)
 {
     event_base_loopbreak(loop->base);
+}
+
+void
+loop_stop_soon(struct loop *loop)
+{
+    const struct timeval soon = { .tv_usec = 50000 };
+    event_base_loopexit(loop->base, &soon);
 }
 
 /* Timers. */
@@ -254,6 +262,22 @@ connection_event(struct bufferevent *bev OVS_UNUSED, short what,
     leave(connection);
 }
 
+static struct connection *
+connection_create(struct loop *loop, int fd,
+                  const struct connection_callbacks *callbacks, void *aux)
+{
+    struct connection *connection = xzalloc(sizeof *connection);
+    connection->callbacks = *callbacks;
+    connection->aux = aux;
+    /* Deferred, so that no callback comes before this returns. */
+    connection->bev = bufferevent_socket_new(
+        loop->base, fd, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+    bufferevent_setcb(connection->bev, connection_readable,
+                      connection_writable, connection_event, connection);
+    bufferevent_enable(connection->bev, EV_READ | EV_WRITE);
+    return connection;
+}
+
 static char *
 parse_target(const char *target, struct sockaddr_storage *ss, int *len)
 {
@@ -290,18 +314,10 @@ connection_open(struct loop *loop, const char *target,
     if (error) {
         return error;
     }
-    struct connection *connection = xzalloc(sizeof *connection);
-    connection->callbacks = *callbacks;
-    connection->aux = aux;
-    /* Deferred, so that no callback comes before this returns. */
-    connection->bev = bufferevent_socket_new(
-        loop->base, -1, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
-    bufferevent_setcb(connection->bev, connection_readable,
-                      connection_writable, connection_event, connection);
-    bufferevent_enable(connection->bev, EV_READ | EV_WRITE);
-    *connectionp = connection;
+    *connectionp = connection_create(loop, -1, callbacks, aux);
     /* A failure is told by an event. */
-    bufferevent_socket_connect(connection->bev, (struct sockaddr *) &ss, len);
+    bufferevent_socket_connect((*connectionp)->bev, (struct sockaddr *) &ss,
+                               len);
     return NULL;
 }
 
@@ -319,4 +335,60 @@ void
 connection_send(struct connection *connection, const void *data, size_t n)
 {
     bufferevent_write(connection->bev, data, n);
+}
+
+/* Listeners. */
+
+struct listener {
+    struct loop *loop;
+    struct evconnlistener *listener;
+    void (*accepted)(int fd, void *aux);
+    void *aux;
+};
+
+static void
+listener_accepted(struct evconnlistener *evl OVS_UNUSED, evutil_socket_t fd,
+                  struct sockaddr *sa OVS_UNUSED, int len OVS_UNUSED,
+                  void *listener_)
+{
+    struct listener *listener = listener_;
+    listener->accepted(fd, listener->aux);
+}
+
+char *
+listener_create(struct loop *loop, const char *file,
+                void (*accepted)(int fd, void *aux), void *aux,
+                struct listener **listenerp)
+{
+    *listenerp = NULL;
+    /* A socket of a process that is gone is removed. */
+    int fd = make_unix_socket(SOCK_STREAM, true, file, NULL);
+    if (fd < 0) {
+        return xasprintf("cannot listen on %s: %s", file, ovs_strerror(-fd));
+    }
+    struct listener *listener = xzalloc(sizeof *listener);
+    *listener = (struct listener) {
+        .loop = loop, .accepted = accepted, .aux = aux,
+    };
+    listener->listener = evconnlistener_new(
+        loop->base, listener_accepted, listener,
+        LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 16, fd);
+    *listenerp = listener;
+    return NULL;
+}
+
+void
+listener_destroy(struct listener *listener)
+{
+    if (listener) {
+        evconnlistener_free(listener->listener);
+        free(listener);
+    }
+}
+
+struct connection *
+connection_adopt(int fd, const struct listener *listener,
+                 const struct connection_callbacks *callbacks, void *aux)
+{
+    return connection_create(listener->loop, fd, callbacks, aux);
 }

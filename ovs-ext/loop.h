@@ -19,6 +19,8 @@ void loop_destroy(struct loop *);
 /* Returns after loop_stop(). */
 void loop_run(struct loop *);
 void loop_stop(struct loop *);
+/* After what is queued has been written, if it can be. */
+void loop_stop_soon(struct loop *);
 
 typedef void loop_callback(void *aux);
 
@@ -62,6 +64,18 @@ char *connection_open(struct loop *, const char *target,
                       const struct connection_callbacks *, void *aux,
                       struct connection **) OVS_WARN_UNUSED_RESULT;
 void connection_close(struct connection *);
+
+/* Listens on the unix socket 'file', which must not exist or have no
+ * listener, for its owner only, and calls 'accepted' for each connection,
+ * which makes a connection of it by connection_adopt(). */
+struct listener;
+char *listener_create(struct loop *, const char *file,
+                      void (*accepted)(int fd, void *aux), void *aux,
+                      struct listener **) OVS_WARN_UNUSED_RESULT;
+void listener_destroy(struct listener *);
+struct connection *connection_adopt(int fd, const struct listener *,
+                                    const struct connection_callbacks *,
+                                    void *aux);
 
 /* Queues a copy of 'n' bytes. */
 void connection_send(struct connection *, const void *data, size_t n);

@@ -8,6 +8,7 @@
 #include <openvswitch/json.h>
 
 #include "dirs.h"
+#include "json-stream.h"
 #include "jsonrpc.h"
 #include "util.h"
 
@@ -20,7 +21,7 @@ struct ovsdb_watch {
     struct ovsdb_watch_callbacks callbacks;
     void *aux;
     struct connection *connection;
-    struct json_parser *parser; /* Of a message that has come in part. */
+    struct json_stream stream;
     struct timer *retry;
     long long int backoff_ms;
     bool up, told_down;
@@ -40,8 +41,7 @@ go_down(struct ovsdb_watch *watch, const char *why)
 {
     connection_close(watch->connection);
     watch->connection = NULL;
-    json_parser_abort(watch->parser);
-    watch->parser = NULL;
+    json_stream_destroy(&watch->stream);
     timer_set(watch->retry, watch->backoff_ms);
     watch->backoff_ms = MIN(watch->backoff_ms * 2, BACKOFF_MAX_MS);
     if (watch->up || !watch->told_down) {
@@ -96,10 +96,12 @@ handle_message(struct ovsdb_watch *watch, struct jsonrpc_msg *msg)
     }
 }
 
-/* Returns false if what came is no JSON-RPC. */
+/* Returns false if the connection is gone. */
 static bool
-handle_json(struct ovsdb_watch *watch, struct json *json)
+handle_json(struct json *json, void *watch_)
 {
+    struct ovsdb_watch *watch = watch_;
+    const struct connection *connection = watch->connection;
     struct jsonrpc_msg *msg;
     char *error = json->type == JSON_STRING
                   ? xstrdup(json_string(json)) : NULL;
@@ -115,30 +117,15 @@ handle_json(struct ovsdb_watch *watch, struct json *json)
     }
     handle_message(watch, msg);
     jsonrpc_msg_destroy(msg);
-    return true;
+    return watch->connection == connection;
 }
 
 static size_t
 received(const void *data, size_t n, void *watch_)
 {
     struct ovsdb_watch *watch = watch_;
-    const struct connection *connection = watch->connection;
-    size_t taken = 0;
-    while (taken < n && watch->connection == connection) {
-        if (!watch->parser) {
-            watch->parser = json_parser_create(0);
-        }
-        taken += json_parser_feed(watch->parser, (const char *) data + taken,
-                                  n - taken);
-        if (json_parser_is_done(watch->parser)) {
-            struct json *json = json_parser_finish(watch->parser);
-            watch->parser = NULL;
-            if (!handle_json(watch, json)) {
-                return n;
-            }
-        }
-    }
-    return taken;
+    json_stream_feed(&watch->stream, data, n, handle_json, watch);
+    return n;
 }
 
 static void
@@ -197,7 +184,7 @@ ovsdb_watch_destroy(struct ovsdb_watch *watch)
 {
     if (watch) {
         connection_close(watch->connection);
-        json_parser_abort(watch->parser);
+        json_stream_destroy(&watch->stream);
         timer_destroy(watch->retry);
         free(watch->remote);
         free(watch);

@@ -16,50 +16,15 @@
 #include <openvswitch/ofp-msgs.h>
 #include <openvswitch/vlog.h>
 
-#include "book.h"
+#include "daemon.h"
 #include "explain.h"
 #include "fatal-signal.h"
-#include "keeper.h"
-#include "loop.h"
-#include "openflow.h"
-#include "ovsdb-watch.h"
-#include "pipeline.h"
-#include "sink-json.h"
-#include "sink-syslog.h"
 #include "timeval.h"
-#include "topology-watch.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(sdfwd);
 
 enum { EXIT_USAGE = 64, EXIT_MANIFEST = 1, EXIT_BRIDGE = 3 };
-
-/* A bridge that is kept in step. */
-struct bridge_state {
-    struct daemon *daemon;
-    size_t index;
-    struct openflow *openflow;
-    bool up;
-    const struct workload **by_port; /* Whose port it is; PORT_MAX. */
-};
-
-struct daemon {
-    struct keeper_settings settings;
-    bool once;
-    struct loop *loop;
-    struct keeper *keeper;
-    struct topology_watch *topology_watch;
-    struct ovsdb_watch *ovsdb_watch;
-    struct bridge_state *bridges;
-    const struct topology *topology; /* In force; NULL: none yet. */
-    struct book book;
-    struct timer *book_timer;
-    struct sink_json *json;     /* NULL: none. */
-    const char *json_file;
-    struct sink_syslog *syslog; /* Likewise. */
-    const char *syslog_target;
-    int status;                 /* To exit with. */
-};
 
 /* What the keeper tells. */
 
@@ -95,14 +60,31 @@ learn_ports(struct bridge_state *b, const struct ports *ports)
     }
 }
 
+/* For the status. */
+static void
+note_broken(struct daemon *d, const struct report *report)
+{
+    free(d->broken);
+    d->broken = NULL;
+    for (size_t i = 0; i < report->n && !d->broken; i++) {
+        const struct finding *f = &report->findings[i];
+        if (f->severity == SEVERITY_ERROR) {
+            d->broken = xasprintf("%s:%d: %s", f->file ? f->file : "?",
+                                  f->line, f->message);
+        }
+    }
+}
+
 static void
 loaded(const struct topology *topology, struct report *report, void *d_)
 {
     struct daemon *d = d_;
     log_report(report);
+    note_broken(d, report);
     if (topology) {
         VLOG_INFO("read %"PRIuSIZE" applications", topology->n_applications);
         d->topology = topology;
+        d->loaded_ms = time_wall_msec();
         forget_ports(d);
         if (d->topology_watch) {
             topology_watch_update(d->topology_watch, topology);
@@ -119,12 +101,19 @@ static void
 pushed(size_t bridge, const struct push_result *result, void *d_)
 {
     struct daemon *d = d_;
+    struct bridge_state *b = &d->bridges[bridge];
+    free(b->error);
+    b->error = nullable_xstrdup(result->error);
     if (result->error) {
         VLOG_WARN("%s", result->error);
         d->status = d->status ? d->status : EXIT_BRIDGE;
         return;
     }
-    learn_ports(&d->bridges[bridge], result->ports);
+    b->pushed_ms = time_wall_msec();
+    b->elapsed_ms = result->elapsed_ms;
+    b->n_flows = result->wanted.n;
+    b->n_local = result->n_local;
+    learn_ports(b, result->ports);
     if (result->warning) {
         VLOG_WARN("%s", result->warning);
     }
@@ -315,6 +304,8 @@ print_usage(FILE *stream)
           "(default: 100)\n"
           "  --verbose=WHAT         what to log: see ovs-vswitchd(8)\n"
           "  --help, --version\n\n"
+          "\"ovs-appctl -t sdfwd sdfw/status\" tells how it is, and "
+          "\"list-commands\" what\nelse can be asked.\n\n"
           "SIGHUP reads the manifests again, which is not needed: changes are "
           "noticed.\n"
           "Exit status: 0; with --once, 1 the topology is wrong, 3 a bridge "
@@ -495,12 +486,15 @@ main(int argc, char *argv[])
     d.keeper = keeper_create(d.loop, &d.settings, &keeper_callbacks, &d);
     loop_on_signal(d.loop, SIGTERM, terminate, &d);
     loop_on_signal(d.loop, SIGINT, terminate, &d);
+    struct appctl *appctl = NULL;
     if (!d.once) {
+        fail_on(appctl_create(d.loop, "sdfwd", status_commands, &d, &appctl));
         start_watching(&d);
     }
     keeper_reload(d.keeper);
     loop_run(d.loop);
 
+    appctl_destroy(appctl);
     book_destroy(&d.book);
     timer_destroy(d.book_timer);
     sink_json_close(d.json);
@@ -511,9 +505,11 @@ main(int argc, char *argv[])
     for (size_t i = 0; i < d.settings.n_bridges; i++) {
         openflow_destroy(d.bridges[i].openflow);
         free(d.bridges[i].by_port);
+        free(d.bridges[i].error);
     }
     loop_destroy(d.loop);
     free(d.bridges);
+    free(d.broken);
     free(CONST_CAST(char **, d.settings.bridges));
     return d.once ? d.status : EXIT_SUCCESS;
 }

@@ -13,6 +13,7 @@
 
 #include <openvswitch/shash.h>
 
+#include "sset.h"
 #include "util.h"
 
 /* Editors and git write in several steps. */
@@ -28,23 +29,47 @@ struct topology_watch {
     int fd;
     struct watch *readable;
     struct timer *settle;
+    bool pending;               /* 'settle' is set. */
+    struct sset names;          /* Of files that were given or read. */
 };
 
+/* Directories hold other files too, a pid file or a log perhaps. */
+static bool
+matters(const struct topology_watch *tw, const struct inotify_event *event)
+{
+    size_t n = event->len ? strlen(event->name) : 0;
+    return !n || event->mask & (IN_ISDIR | IN_Q_OVERFLOW)
+           || (n > 4 && !strcmp(event->name + n - 4, ".xml"))
+           || sset_contains(&tw->names, event->name);
+}
+
 static void
-drain(void *tw_)
+take_events(void *tw_)
 {
     struct topology_watch *tw = tw_;
-    char events[4096];
-    while (read(tw->fd, events, sizeof events) > 0) {
-        continue;
+    OVS_ALIGNED_VAR(8) char events[4096];
+    ssize_t n;
+    bool any = false;
+    while ((n = read(tw->fd, events, sizeof events)) > 0) {
+        for (ssize_t i = 0; i < n; ) {
+            const struct inotify_event *event
+                = ALIGNED_CAST(const struct inotify_event *, &events[i]);
+            any |= matters(tw, event);
+            i += sizeof *event + event->len;
+        }
     }
-    timer_set(tw->settle, SETTLE_MS);
+    /* From the first of several on, or they could put it off for ever. */
+    if (any && !tw->pending) {
+        tw->pending = true;
+        timer_set(tw->settle, SETTLE_MS);
+    }
 }
 
 static void
 settled(void *tw_)
 {
     struct topology_watch *tw = tw_;
+    tw->pending = false;
     tw->cb(tw->aux);
 }
 
@@ -77,11 +102,13 @@ add_tree(struct topology_watch *tw, const char *name, int depth)
 }
 
 static void
-add_parent(struct topology_watch *tw, const char *file)
+add_file(struct topology_watch *tw, const char *file)
 {
     char *copy = xstrdup(file);
     add_directory(tw, dirname(copy));
     free(copy);
+    const char *slash = strrchr(file, '/');
+    sset_add(&tw->names, slash ? slash + 1 : file);
 }
 
 void
@@ -93,13 +120,13 @@ topology_watch_update(struct topology_watch *tw,
         if (!stat(tw->paths[i], &st) && S_ISDIR(st.st_mode)) {
             add_tree(tw, tw->paths[i], 0);
         } else {
-            add_parent(tw, tw->paths[i]);
+            add_file(tw, tw->paths[i]);
         }
     }
     const struct shash_node *node;
     if (topology) {
         SHASH_FOR_EACH (node, &topology->files) {
-            add_parent(tw, node->name);
+            add_file(tw, node->name);
         }
     }
 }
@@ -117,7 +144,8 @@ topology_watch_create(struct loop *loop, const char *const *paths,
     if (tw->fd < 0) {
         ovs_fatal(errno, "inotify_init1");
     }
-    tw->readable = watch_create(loop, tw->fd, drain, tw);
+    sset_init(&tw->names);
+    tw->readable = watch_create(loop, tw->fd, take_events, tw);
     tw->settle = timer_create_in(loop, settled, tw);
     topology_watch_update(tw, NULL);
     return tw;
@@ -129,6 +157,7 @@ topology_watch_destroy(struct topology_watch *tw)
     if (tw) {
         watch_destroy(tw->readable);
         timer_destroy(tw->settle);
+        sset_destroy(&tw->names);
         close(tw->fd);
         free(tw);
     }

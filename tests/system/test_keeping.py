@@ -190,3 +190,44 @@ def test_once(lab):
     assert done.returncode == 3 and "nosuch" in done.stderr, done.stderr
     done = lab.run(program, "--once", path_of(lab), check=False)
     assert done.returncode == 64 and "--bridge" in done.stderr
+
+
+def appctl(lab, *arguments, check=True):
+    return lab.run("ovs-appctl", "-t", "sdfwd", *arguments, check=check)
+
+
+def test_appctl(lab):
+    """ovs-appctl shows how it is, reloads, sets log levels and ends it"""
+    write(lab, manifest())
+    with Sdfwd(lab, path_of(lab)) as sdfwd:
+        until(lambda: in_step(lab, path_of(lab)), "flows are there")
+        until(lambda: "last push" in appctl(lab, "sdfw/status").stdout,
+              "the push is shown")
+        status = appctl(lab, "sdfw/status").stdout
+        assert "policy: 1 applications, 4 workloads" in status, status
+        assert "bridge br0: connected" in status, status
+        assert "deviations: " in status, status
+        assert "sdfw/deviations" in appctl(lab, "list-commands").stdout
+        appctl(lab, "vlog/set", "dbg")
+        wrong = appctl(lab, "sdfw/nosuch", check=False)
+        assert wrong.returncode and "not a command" in wrong.stderr
+        write(lab, "<manifest/>")
+        until(lambda: "MANIFESTS ARE WRONG" in
+              appctl(lab, "sdfw/status").stdout, "the error is shown")
+        write(lab, manifest())
+        until(lambda: "MANIFESTS ARE WRONG" not in
+              appctl(lab, "sdfw/status").stdout, "it is gone")
+        appctl(lab, "sdfw/reload")
+        lab.hosts["web1"].ask("connect", lab.hosts["db1"].address(), 22)
+        until(lambda: "tcp/22" in appctl(lab, "sdfw/deviations").stdout,
+              "the deviation is shown")
+        assert "web1" in appctl(lab, "sdfw/deviations", "--json",
+                                "tcp/22").stdout
+        assert not appctl(lab, "sdfw/deviations", "tcp/23").stdout
+        second = lab.run(sdfwd.program, "--bridge", lab.bridge, path_of(lab),
+                         check=False)
+        assert second.returncode == 64 and "another sdfwd" in second.stderr
+        appctl(lab, "exit")
+        assert sdfwd.process.wait(5) == 0
+        sdfwd.process = None
+    assert not pathlib.Path(f"{lab.dir}/sdfwd.pid").exists()

@@ -1,0 +1,56 @@
+/* The state of sdfwd: what sdfwd.c puts together, and status.c shows. */
+
+#ifndef SDFW_DAEMON_H
+#define SDFW_DAEMON_H 1
+
+#include "appctl.h"
+#include "book.h"
+#include "keeper.h"
+#include "loop.h"
+#include "model.h"
+#include "openflow.h"
+#include "ovsdb-watch.h"
+#include "sink-json.h"
+#include "sink-syslog.h"
+#include "topology-watch.h"
+
+/* A bridge that is kept in step. */
+struct bridge_state {
+    struct daemon *daemon;
+    size_t index;
+    struct openflow *openflow;
+    bool up;
+    const struct workload **by_port; /* Whose port it is; PORT_MAX. */
+
+    /* Of the last push. */
+    long long int pushed_ms;    /* When, since the epoch; 0: never. */
+    long long int elapsed_ms;
+    size_t n_flows, n_local;
+    char *error;                /* NULL if it went well. */
+};
+
+struct daemon {
+    struct keeper_settings settings;
+    bool once;
+    struct loop *loop;
+    struct keeper *keeper;
+    struct topology_watch *topology_watch;
+    struct ovsdb_watch *ovsdb_watch;
+    struct bridge_state *bridges;
+    const struct topology *topology; /* In force; NULL: none yet. */
+    long long int loaded_ms;    /* When it was read, since the epoch. */
+    char *broken;               /* The first error of manifests that are not in
+                                 * force, or NULL. */
+    struct book book;
+    struct timer *book_timer;
+    struct sink_json *json;     /* NULL: none. */
+    const char *json_file;
+    struct sink_syslog *syslog; /* Likewise. */
+    const char *syslog_target;
+    int status;                 /* To exit with. */
+};
+
+/* What "ovs-appctl -t sdfwd" may ask; for appctl.h, with struct daemon. */
+extern const struct appctl_command status_commands[];
+
+#endif /* daemon.h */
