@@ -1,7 +1,7 @@
 # ovs-sdfw: the service-defined firewall for Open vSwitch.
 #
 #   make deps     installs what is needed, builds libopenvswitch (Debian 12)
-#   make          builds build/bin/sdfw
+#   make          builds build/bin/sdfw and sdfwd
 #   make demo     set-up, then a three-tier shop on real packets
 #   make check    set-up, then all tests
 #   make bench    measures compile, diff and push; SIZES="100 1000" of workloads
@@ -78,7 +78,7 @@ tool_sources = $(wildcard tests/bench/*.c tests/unit/*.c) $(fuzz_sources)
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 library = $(OUT)/lib/libsdfw.a
 
-man_pages = $(OUT)/man/sdfw.8 $(OUT)/man/sdfw-manifest.5
+man_pages = $(OUT)/man/sdfw.8 $(OUT)/man/sdfwd.8 $(OUT)/man/sdfw-manifest.5
 
 .PHONY: all deps demo check check-unit check-system check-man bench fuzz \
 	install clean
@@ -127,6 +127,14 @@ $(OUT)/bin/fuzz-manifest: $(call objects,$(fuzz_sources)) $(library)
 $(OUT)/man/sdfw.8: docs/man/sdfw.py $(OUT)/bin/sdfw
 	@mkdir -p $(@D)
 	python3 $< $(OUT)/bin/sdfw $(VERSION) $(RELEASED) >$@
+
+$(OUT)/man/sdfwd.8: docs/man/sdfwd.inc $(OUT)/bin/sdfwd
+	@mkdir -p $(@D)
+	help2man --no-info --section=8 --manual="ovs-sdfw Manual" \
+		--name="keeps bridges of Open vSwitch in step with manifests" \
+		--include=$< $(OUT)/bin/sdfwd >$@.new
+	sed '/^\.TH/s/"[A-Z][a-z]* [0-9]*"/"$(RELEASED)"/' $@.new >$@
+	rm $@.new
 
 $(OUT)/man/sdfw-manifest.5: docs/man/manifest.xsl schemas/manifest.xsd
 	@mkdir -p $(@D)

@@ -273,7 +273,7 @@ terminate(void *d_)
 static void
 print_usage(FILE *stream)
 {
-    fputs("usage: sdfwd [OPTION]... TOPOLOGY...\n"
+    fputs("Usage: sdfwd [OPTION]... TOPOLOGY...\n"
           "Keeps bridges of Open vSwitch in step with the manifests.\n\n"
           "A TOPOLOGY is a manifest file or a directory of manifests.\n\n"
           "Options:\n"
