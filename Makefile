@@ -165,6 +165,7 @@ check-system: all
 bench: deps
 	@$(MAKE) --no-print-directory -s all $(OUT)/tests/bench/topology
 	@python3 tests/bench/bench.py $(OUT) $(SIZES)
+	@python3 tests/bench/daemon.py $(OUT)
 
 SECONDS = 60
 fuzz: deps
