@@ -162,7 +162,8 @@ class Lab:
             self.run("ovsdb-tool", "create", f"{self.dir}/conf.db", SCHEMA)
         self.ovsdb = self.daemon("ovsdb-server", f"{self.dir}/conf.db",
                                  f"--remote=punix:{self.dir}/db.sock")
-        self.vsctl("--no-wait", "init")
+        # The pid file is there before the socket.
+        self.vsctl("--retry", "--timeout=10", "--no-wait", "init")
 
     def start_vswitchd(self):
         self.vswitchd = self.daemon("ovs-vswitchd",
