@@ -175,6 +175,20 @@ def inject(frames):
     return True
 
 
+def inject_paced(frames, per_second):
+    """Sends frames (base64) at a steady rate; returns when each was sent."""
+    frames = [base64.b64decode(frame) for frame in frames]
+    times, begin = [], time.monotonic()
+    with raw_socket() as sock:
+        for i, frame in enumerate(frames):
+            pause = begin + i / per_second - time.monotonic()
+            if pause > 0:
+                time.sleep(pause)
+            times.append(time.time())
+            sock.send(frame)
+    return times
+
+
 def sniff_start():
     sock = raw_socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
@@ -198,7 +212,7 @@ def sniff_end(number, timeout=0.3):
 
 FUNCTIONS = {f.__name__: f for f in (
     listen, connect, tcp, talk, open_udp, send, receive, accept_on, accept,
-    udp, close, inject, sniff_start, sniff_end)}
+    udp, close, inject, inject_paced, sniff_start, sniff_end)}
 
 for line in sys.stdin:
     request = json.loads(line)
