@@ -36,6 +36,8 @@ class Sdfwd:
         self.process = subprocess.Popen(
             [self.program, *self.arguments], env=self.lab.env,
             stdout=self.log_file, stderr=self.log_file)
+        # Also if a test fails before it stops it.
+        self.lab.cleanup.append(lambda: self.process and self.kill())
 
     def stop(self):
         if self.process:
