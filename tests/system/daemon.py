@@ -75,6 +75,9 @@ class Sdfwd:
 
 
 def in_step(lab, path):
-    """Is the bridge as the manifest at 'path' says?"""
-    return lab.command("plan", "--quiet", "--bridge", lab.bridge, path,
-                       check=False).returncode == 0
+    """Is the bridge as the manifest at 'path' says, and its cache too?"""
+    done = lab.command("plan", "--quiet", "--bridge", lab.bridge, path,
+                       check=False)
+    if done.returncode == 0:
+        lab.run("ovs-appctl", "revalidator/wait", check=False)
+    return done.returncode == 0
