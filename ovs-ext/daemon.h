@@ -10,8 +10,8 @@
 #include "model.h"
 #include "openflow.h"
 #include "ovsdb-watch.h"
-#include "sink-json.h"
-#include "sink-syslog.h"
+#include "settings.h"
+#include "sink.h"
 #include "topology-watch.h"
 
 /* A bridge that is kept in step. */
@@ -30,7 +30,9 @@ struct bridge_state {
 };
 
 struct daemon {
-    struct keeper_settings settings;
+    struct settings settings;
+    struct svec bridge_names, paths; /* Of the settings. */
+    struct report_settings reports;
     bool once;
     struct loop *loop;
     struct keeper *keeper;
@@ -43,10 +45,8 @@ struct daemon {
                                  * force, or NULL. */
     struct book book;
     struct timer *book_timer;
-    struct sink_json *json;     /* NULL: none. */
-    const char *json_file;
-    struct sink_syslog *syslog; /* Likewise. */
-    const char *syslog_target;
+    struct sink **sinks;
+    size_t n_sinks;
     int status;                 /* To exit with. */
 };
 

@@ -43,7 +43,7 @@ log_report(const struct report *report)
 static void
 forget_ports(struct daemon *d)
 {
-    for (size_t i = 0; i < d->settings.n_bridges; i++) {
+    for (size_t i = 0; i < d->bridge_names.n; i++) {
         memset(d->bridges[i].by_port, 0,
                PORT_MAX * sizeof *d->bridges[i].by_port);
     }
@@ -120,7 +120,7 @@ pushed(size_t bridge, const struct push_result *result, void *d_)
     if (result->changes.n) {
         VLOG_INFO("%s: %"PRIuSIZE" flows added, %"PRIuSIZE" changed, %"PRIuSIZE
                   " removed, %"PRIuSIZE" as they were; %"PRIuSIZE" workloads "
-                  "here (%lld ms)", d->settings.bridges[bridge],
+                  "here (%lld ms)", d->bridge_names.names[bridge],
                   result->counts.added, result->counts.changed,
                   result->counts.removed, result->counts.unchanged,
                   result->n_local, result->elapsed_ms);
@@ -144,7 +144,7 @@ bridge_up(uint64_t datapath_id, void *b_)
     struct bridge_state *b = b_;
     b->up = true;
     VLOG_INFO("%s: connected (datapath %016"PRIx64")",
-              b->daemon->settings.bridges[b->index], datapath_id);
+              b->daemon->bridge_names.names[b->index], datapath_id);
     keeper_push(b->daemon->keeper, b->index);
 }
 
@@ -155,7 +155,7 @@ bridge_down(const char *why, void *b_)
     b->up = false;
     book_close_bridge(&b->daemon->book, b->index);
     VLOG_WARN("%s: %s; waiting for it",
-              b->daemon->settings.bridges[b->index], why);
+              b->daemon->bridge_names.names[b->index], why);
 }
 
 /* Deviations. */
@@ -180,23 +180,24 @@ tell_deviation(enum deviation_event event, const struct deviation *deviation,
     uint16_t in_port = deviation->key.in_port;
     const struct explain_context context = {
         .topology = d->topology,
-        .bridge = d->settings.bridges[b->index],
+        .bridge = d->bridge_names.names[b->index],
         .from = in_port < PORT_MAX ? b->by_port[in_port] : NULL,
         .now_ms = time_wall_msec(),
     };
     char *text = explain_to_text(event, deviation, &context);
     VLOG_INFO("%s", text);
-    struct json *record = explain_to_json(event, deviation, &context);
-    if (d->json) {
-        sink_json_put(d->json, record);
+    static const char *const msgids[] = { "OPEN", "UPDATE", "CLOSE" };
+    struct json *json = explain_to_json(event, deviation, &context);
+    const struct record record = {
+        .event = event, .deviation = deviation, .json = json, .text = text,
+        .severity = event != DEVIATION_OPEN ? LOG_INFO
+                    : deviation->packet.enforced ? LOG_WARNING : LOG_NOTICE,
+        .msgid = msgids[event],
+    };
+    for (size_t i = 0; i < d->n_sinks; i++) {
+        sink_put(d->sinks[i], &record);
     }
-    if (d->syslog) {
-        static const char *const msgids[] = { "OPEN", "UPDATE", "CLOSE" };
-        int severity = event != DEVIATION_OPEN ? LOG_INFO
-                       : deviation->packet.enforced ? LOG_WARNING : LOG_NOTICE;
-        sink_syslog_put(d->syslog, severity, msgids[event], record, text);
-    }
-    json_destroy(record);
+    json_destroy(json);
     free(text);
 }
 
@@ -205,7 +206,7 @@ bridge_message(const struct ofp_header *oh, void *b_)
 {
     struct bridge_state *b = b_;
     struct daemon *d = b->daemon;
-    uint8_t base = d->settings.table_base;
+    uint8_t base = settings_number(&d->settings, SETTING_TABLE_BASE);
     struct deviation_key key;
     struct deviation_packet packet;
     struct deviation_counts counts;
@@ -229,7 +230,7 @@ static void
 database_changed(void *d_)
 {
     struct daemon *d = d_;
-    for (size_t i = 0; i < d->settings.n_bridges; i++) {
+    for (size_t i = 0; i < d->bridge_names.n; i++) {
         if (d->bridges[i].up) {
             keeper_push(d->keeper, i);
         }
@@ -254,8 +255,8 @@ hang_up(void *d_)
 {
     struct daemon *d = d_;
     VLOG_INFO("SIGHUP: reading the manifests");
-    if (d->json) {
-        sink_json_reopen(d->json);
+    for (size_t i = 0; i < d->n_sinks; i++) {
+        sink_reopen(d->sinks[i]);
     }
     keeper_reload(d->keeper);
 }
@@ -273,35 +274,16 @@ terminate(void *d_)
 static void
 print_usage(FILE *stream)
 {
-    fputs("Usage: sdfwd [OPTION]... TOPOLOGY...\n"
+    fputs("Usage: sdfwd [OPTION]... [TOPOLOGY]...\n"
           "Keeps bridges of Open vSwitch in step with the manifests.\n\n"
           "A TOPOLOGY is a manifest file or a directory of manifests.\n\n"
           "Options:\n"
-          "  --bridge=BRIDGE        a bridge of this host, unix:FILE or "
-          "tcp:ADDRESS:PORT;\n"
-          "                         at least one\n"
-          "  --db=REMOTE            OVSDB of the bridges' host (default: "
-          "unix:RUNDIR/db.sock)\n"
-          "  --once                 push once and exit\n"
-          "  --json=FILE            append each deviation as a line of JSON; "
-          "SIGHUP opens\n"
-          "                         FILE again\n"
-          "  --syslog=TARGET        tell each deviation to unix:SOCKET (such "
-          "as\n"
-          "                         unix:/dev/log), udp:ADDRESS:PORT or "
-          "tcp:ADDRESS:PORT\n"
-          "                         (RFC 5424 with structured data)\n"
-          "  --interval=SECONDS     how often counts of deviations that go on "
-          "are told\n"
-          "                         (default: 30)\n"
-          "  --tuples=N             how many deviations are told one by one "
-          "at a time; more\n"
-          "                         are folded by hosts (default: 4096)\n"
-          "  --adopt=SECONDS        at the first push, admit running "
-          "connections for so\n"
-          "                         long (default: 300; 0: not)\n"
-          "  --table-base=N         first of our tables on the bridge "
-          "(default: 100)\n"
+          "  --config=FILE          take settings from lines NAME = VALUE, "
+          "where NAME is\n"
+          "                         one of those below, up to "
+          "--table-base\n", stream);
+    settings_print_usage(stream);
+    fputs("  --once                 push once and exit\n"
           "  --verbose=WHAT         what to log: see ovs-vswitchd(8)\n"
           "  --help, --version\n\n"
           "\"ovs-appctl -t sdfwd sdfw/status\" tells how it is, and "
@@ -324,109 +306,115 @@ usage_error(const char *format, ...)
     exit(EXIT_USAGE);
 }
 
-static int
-parse_number(const char *name, const char *value, int min, int max)
-{
-    int number;
-    if (!str_to_int(value, 10, &number) || number < min || number > max) {
-        usage_error("--%s wants a number from %d to %d, not \"%s\"", name,
-                    min, max, value);
-    }
-    return number;
-}
-
-static void
-parse_arguments(int argc, char *argv[], struct daemon *d)
-{
-    static const struct option options[] = {
-        { "bridge", required_argument, NULL, 'b' },
-        { "db", required_argument, NULL, 'd' },
-        { "once", no_argument, NULL, 'o' },
-        { "json", required_argument, NULL, 'j' },
-        { "syslog", required_argument, NULL, 's' },
-        { "interval", required_argument, NULL, 'i' },
-        { "tuples", required_argument, NULL, 'n' },
-        { "adopt", required_argument, NULL, 'a' },
-        { "table-base", required_argument, NULL, 't' },
-        { "verbose", required_argument, NULL, 'v' },
-        { "help", no_argument, NULL, 'h' },
-        { "version", no_argument, NULL, 'V' },
-        { NULL, 0, NULL, 0 },
-    };
-    const char **bridges = xcalloc(argc, sizeof *bridges);
-    struct keeper_settings *s = &d->settings;
-    static struct report_settings reports = {
-        .limit = { 4096, 4096, 4096 }, .timeout_s = { 30, 30, 30 },
-        .meter = 0x5dfd, .meter_rate = 1000, .meter_burst = 2000,
-    };
-    *s = (struct keeper_settings) {
-        .reports = &reports,
-        .timeout_ms = 10000, .adopt_seconds = 300,
-        .table_base = DEFAULT_TABLE_BASE, .bridges = bridges,
-    };
-    int c;
-    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        switch (c) {
-        case 'b':
-            bridges[s->n_bridges++] = optarg;
-            break;
-        case 'd':
-            s->db = optarg;
-            break;
-        case 'o':
-            d->once = true;
-            break;
-        case 'i':
-            for (size_t i = 0; i < ARRAY_SIZE(reports.timeout_s); i++) {
-                reports.timeout_s[i] = parse_number("interval", optarg, 1,
-                                                    3600);
-            }
-            break;
-        case 'n':
-            reports.limit[0] = parse_number("tuples", optarg, 1, 100000);
-            break;
-        case 's':
-            d->syslog_target = optarg;
-            break;
-        case 'j':
-            d->json_file = optarg;
-            break;
-        case 'a':
-            s->adopt_seconds = parse_number("adopt", optarg, 0, UINT16_MAX);
-            break;
-        case 't':
-            s->table_base = parse_number("table-base", optarg, 1,
-                                         MAX_TABLE_BASE);
-            break;
-        case 'v':
-            vlog_set_verbosity(optarg);
-            break;
-        case 'h':
-            print_usage(stdout);
-            exit(EXIT_SUCCESS);
-        case 'V':
-            puts("sdfwd (ovs-sdfw) " SDFW_VERSION);
-            exit(EXIT_SUCCESS);
-        default:
-            exit(EXIT_USAGE);
-        }
-    }
-    if (optind == argc) {
-        usage_error("sdfwd wants a TOPOLOGY");
-    } else if (!s->n_bridges) {
-        usage_error("sdfwd wants at least one --bridge");
-    } else if (s->n_bridges > UINT8_MAX) {
-        usage_error("sdfwd serves at most %d bridges", UINT8_MAX);
-    }
-    s->paths = (const char *const *) &argv[optind];
-    s->n_paths = argc - optind;
-}
-
 static void
 fail_on(char *error)
 {
     if (error) {
         usage_error("%s", error);
+    }
+}
+
+/* The flags of settings come first; their values are those of enum
+ * setting. */
+enum { OPT_CONFIG = N_SETTINGS, OPT_ONCE, OPT_VERBOSE, OPT_HELP, OPT_VERSION };
+
+static void
+parse_arguments(int argc, char *argv[], struct daemon *d)
+{
+    struct option options[N_SETTINGS + 6] = {
+        [N_SETTINGS] = { "config", required_argument, NULL, OPT_CONFIG },
+        { "once", no_argument, NULL, OPT_ONCE },
+        { "verbose", required_argument, NULL, OPT_VERBOSE },
+        { "help", no_argument, NULL, OPT_HELP },
+        { "version", no_argument, NULL, OPT_VERSION },
+    };
+    for (int i = 0; i < N_SETTINGS; i++) {
+        options[i] = (struct option) { setting_name(i), required_argument,
+                                       NULL, i };
+    }
+    int c;
+    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (c) {
+        case OPT_CONFIG:
+            fail_on(settings_read_file(&d->settings, optarg));
+            break;
+        case OPT_ONCE:
+            d->once = true;
+            break;
+        case OPT_VERBOSE:
+            vlog_set_verbosity(optarg);
+            break;
+        case OPT_HELP:
+            print_usage(stdout);
+            exit(EXIT_SUCCESS);
+        case OPT_VERSION:
+            puts("sdfwd (ovs-sdfw) " SDFW_VERSION);
+            exit(EXIT_SUCCESS);
+        case '?':
+            exit(EXIT_USAGE);
+        default:
+            fail_on(settings_add(&d->settings, c, FROM_FLAG, optarg));
+        }
+    }
+    for (; optind < argc; optind++) {
+        fail_on(settings_add(&d->settings, SETTING_TOPOLOGY, FROM_FLAG,
+                             argv[optind]));
+    }
+}
+
+/* What the settings say of bridges and flows. */
+static struct keeper_settings
+take_settings(struct daemon *d)
+{
+    const struct settings *s = &d->settings;
+    svec_clone(&d->bridge_names, settings_list(s, SETTING_BRIDGE));
+    svec_clone(&d->paths, settings_list(s, SETTING_TOPOLOGY));
+    if (!d->paths.n) {
+        usage_error("sdfwd wants a TOPOLOGY");
+    } else if (!d->bridge_names.n) {
+        usage_error("sdfwd wants at least one --bridge");
+    } else if (d->bridge_names.n > UINT8_MAX) {
+        usage_error("sdfwd serves at most %d bridges", UINT8_MAX);
+    }
+    int interval = settings_number(s, SETTING_INTERVAL);
+    d->reports = (struct report_settings) {
+        .limit = { settings_number(s, SETTING_TUPLES), 4096, 4096 },
+        .timeout_s = { interval, interval, interval },
+        .meter = 0x5dfd, .meter_rate = 1000, .meter_burst = 2000,
+    };
+    return (struct keeper_settings) {
+        .paths = (const char *const *) d->paths.names,
+        .n_paths = d->paths.n,
+        .bridges = (const char *const *) d->bridge_names.names,
+        .n_bridges = d->bridge_names.n,
+        .db = settings_text(s, SETTING_DB),
+        .timeout_ms = 10000,
+        .adopt_seconds = settings_number(s, SETTING_ADOPT),
+        .table_base = settings_number(s, SETTING_TABLE_BASE),
+        .reports = &d->reports,
+    };
+}
+
+static void
+open_sinks(struct daemon *d)
+{
+    static const struct {
+        enum setting setting;
+        const struct sink_class *class;
+    } kinds[] = {
+        { SETTING_JSON, &sink_json_class },
+        { SETTING_SYSLOG, &sink_syslog_class },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        const struct svec *targets = settings_list(&d->settings,
+                                                   kinds[i].setting);
+        d->sinks = xrealloc(d->sinks, (d->n_sinks + targets->n)
+                                      * sizeof *d->sinks);
+        for (size_t j = 0; j < targets->n; j++) {
+            fail_on(sink_open(kinds[i].class, d->loop, targets->names[j],
+                              &d->sinks[d->n_sinks]));
+            d->n_sinks++;
+        }
     }
 }
 
@@ -440,16 +428,16 @@ start_watching(struct daemon *d)
     static const struct ovsdb_watch_callbacks ovsdb_callbacks = {
         database_changed, database_down,
     };
-    for (size_t i = 0; i < d->settings.n_bridges; i++) {
+    for (size_t i = 0; i < d->bridge_names.n; i++) {
         struct bridge_state *b = &d->bridges[i];
-        fail_on(openflow_create(d->loop, d->settings.bridges[i],
+        fail_on(openflow_create(d->loop, d->bridge_names.names[i],
                                 &openflow_callbacks, b, &b->openflow));
     }
-    fail_on(ovsdb_watch_create(d->loop, d->settings.db, &ovsdb_callbacks, d,
-                               &d->ovsdb_watch));
-    d->topology_watch = topology_watch_create(d->loop, d->settings.paths,
-                                              d->settings.n_paths,
-                                              manifests_changed, d);
+    fail_on(ovsdb_watch_create(d->loop, settings_text(&d->settings, SETTING_DB),
+                               &ovsdb_callbacks, d, &d->ovsdb_watch));
+    d->topology_watch = topology_watch_create(
+        d->loop, (const char *const *) d->paths.names, d->paths.n,
+        manifests_changed, d);
     loop_on_signal(d->loop, SIGHUP, hang_up, d);
 }
 
@@ -465,11 +453,13 @@ main(int argc, char *argv[])
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_WARN);
     vlog_set_levels(&this_module, VLF_CONSOLE, VLL_INFO);
     vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
+    settings_init(&d.settings);
     parse_arguments(argc, argv, &d);
+    const struct keeper_settings keeper_settings = take_settings(&d);
 
     d.loop = loop_create();
-    d.bridges = xcalloc(d.settings.n_bridges, sizeof *d.bridges);
-    for (size_t i = 0; i < d.settings.n_bridges; i++) {
+    d.bridges = xcalloc(d.bridge_names.n, sizeof *d.bridges);
+    for (size_t i = 0; i < d.bridge_names.n; i++) {
         d.bridges[i] = (struct bridge_state) {
             .daemon = &d, .index = i,
             .by_port = xcalloc(PORT_MAX, sizeof *d.bridges[i].by_port),
@@ -477,13 +467,8 @@ main(int argc, char *argv[])
     }
     book_init(&d.book, tell_deviation, &d);
     d.book_timer = timer_create_in(d.loop, run_book, &d);
-    if (d.json_file) {
-        fail_on(sink_json_open(d.json_file, &d.json));
-    }
-    if (d.syslog_target) {
-        fail_on(sink_syslog_open(d.loop, d.syslog_target, &d.syslog));
-    }
-    d.keeper = keeper_create(d.loop, &d.settings, &keeper_callbacks, &d);
+    open_sinks(&d);
+    d.keeper = keeper_create(d.loop, &keeper_settings, &keeper_callbacks, &d);
     loop_on_signal(d.loop, SIGTERM, terminate, &d);
     loop_on_signal(d.loop, SIGINT, terminate, &d);
     struct appctl *appctl = NULL;
@@ -497,12 +482,13 @@ main(int argc, char *argv[])
     appctl_destroy(appctl);
     book_destroy(&d.book);
     timer_destroy(d.book_timer);
-    sink_json_close(d.json);
-    sink_syslog_close(d.syslog);
+    for (size_t i = 0; i < d.n_sinks; i++) {
+        sink_close(d.sinks[i]);
+    }
     keeper_destroy(d.keeper);
     topology_watch_destroy(d.topology_watch);
     ovsdb_watch_destroy(d.ovsdb_watch);
-    for (size_t i = 0; i < d.settings.n_bridges; i++) {
+    for (size_t i = 0; i < d.bridge_names.n; i++) {
         openflow_destroy(d.bridges[i].openflow);
         free(d.bridges[i].by_port);
         free(d.bridges[i].error);
@@ -510,6 +496,9 @@ main(int argc, char *argv[])
     loop_destroy(d.loop);
     free(d.bridges);
     free(d.broken);
-    free(CONST_CAST(char **, d.settings.bridges));
+    free(d.sinks);
+    svec_destroy(&d.bridge_names);
+    svec_destroy(&d.paths);
+    settings_destroy(&d.settings);
     return d.once ? d.status : EXIT_SUCCESS;
 }

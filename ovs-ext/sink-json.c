@@ -1,6 +1,8 @@
-/* Deviations as JSON lines in a file: see sink-json.h. */
+/* Records as JSON lines in a file, each in one write(2).
+ *
+ * What cannot be written is dropped and counted. */
 
-#include "sink-json.h"
+#include "sink.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,10 +15,16 @@
 #include "util.h"
 
 struct sink_json {
+    struct sink sink;
     char *file;
     int fd;                     /* -1 while it cannot be opened. */
-    uint64_t n_dropped;
 };
+
+static struct sink_json *
+sink_json_cast(const struct sink *sink)
+{
+    return CONTAINER_OF(sink, struct sink_json, sink);
+}
 
 static int
 open_file(const char *file)
@@ -24,54 +32,60 @@ open_file(const char *file)
     return open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
 }
 
-char *
-sink_json_open(const char *file, struct sink_json **sinkp)
+static char *
+sink_json_open(struct loop *loop OVS_UNUSED, const char *file,
+               struct sink **sinkp)
 {
     int fd = open_file(file);
-    *sinkp = NULL;
     if (fd < 0) {
         return xasprintf("cannot write %s: %s", file, ovs_strerror(errno));
     }
-    struct sink_json *sink = xmalloc(sizeof *sink);
-    *sink = (struct sink_json) { .file = xstrdup(file), .fd = fd };
-    *sinkp = sink;
+    struct sink_json *json = xzalloc(sizeof *json);
+    json->file = xstrdup(file);
+    json->fd = fd;
+    *sinkp = &json->sink;
     return NULL;
 }
 
-void
-sink_json_close(struct sink_json *sink)
+static void
+sink_json_close(struct sink *sink)
 {
-    if (sink) {
-        close(sink->fd);
-        free(sink->file);
-        free(sink);
+    struct sink_json *json = sink_json_cast(sink);
+    if (json->fd >= 0) {
+        close(json->fd);
     }
+    free(json->file);
+    free(json);
 }
 
-void
-sink_json_put(struct sink_json *sink, const struct json *record)
+static void
+sink_json_put(struct sink *sink, const struct record *record)
 {
+    struct sink_json *json = sink_json_cast(sink);
     struct ds line = DS_EMPTY_INITIALIZER;
-    json_to_ds(record, JSSF_SORT, &line);
+    json_to_ds(record->json, JSSF_SORT, &line);
     ds_put_char(&line, '\n');
-    if (sink->fd < 0
-        || write(sink->fd, line.string, line.length) != line.length) {
+    if (json->fd < 0
+        || write(json->fd, line.string, line.length) != line.length) {
         sink->n_dropped++;
     }
     ds_destroy(&line);
 }
 
-void
-sink_json_reopen(struct sink_json *sink)
+static void
+sink_json_reopen(struct sink *sink)
 {
-    if (sink->fd >= 0) {
-        close(sink->fd);
+    struct sink_json *json = sink_json_cast(sink);
+    if (json->fd >= 0) {
+        close(json->fd);
     }
-    sink->fd = open_file(sink->file);
+    json->fd = open_file(json->file);
 }
 
-uint64_t
-sink_json_n_dropped(const struct sink_json *sink)
-{
-    return sink->n_dropped;
-}
+const struct sink_class sink_json_class = {
+    .name = "json",
+    .open = sink_json_open,
+    .put = sink_json_put,
+    .reopen = sink_json_reopen,
+    .close = sink_json_close,
+};

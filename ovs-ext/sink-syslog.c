@@ -1,6 +1,11 @@
-/* Deviations to syslog: see sink-syslog.h. */
+/* Records to syslog: the local socket, UDP (RFC 5426) or TCP (RFC 6587, octet
+ * counting).
+ *
+ * Over TCP, messages wait in a bounded queue while the receiver is away or
+ * slow, and those that may not have arrived are sent again.  What does not fit
+ * is dropped and counted, and the receiver is told how many it missed. */
 
-#include "sink-syslog.h"
+#include "sink.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -30,11 +35,11 @@ struct message {
 };
 
 struct sink_syslog {
+    struct sink sink;
     struct loop *loop;
     char *target;
     char hostname[256];
-    uint64_t n_dropped;
-    uint64_t n_untold;          /* Of these: the receiver does not know. */
+    uint64_t n_untold;          /* Dropped, and the receiver does not know. */
 
     int fd;                     /* Datagrams; -1: TCP, or cannot be opened. */
     bool local;                 /* Datagrams in the local form. */
@@ -49,6 +54,12 @@ struct sink_syslog {
     size_t n_queued_bytes;
     size_t n_in_flight;
 };
+
+static struct sink_syslog *
+sink_syslog_cast(const struct sink *sink)
+{
+    return CONTAINER_OF(sink, struct sink_syslog, sink);
+}
 
 /* TCP. */
 
@@ -91,7 +102,7 @@ enqueue(struct sink_syslog *sink, const struct ds *text)
     char *frame = xasprintf("%"PRIuSIZE" ", text->length);
     size_t n = strlen(frame) + text->length;
     if (sink->n_queued_bytes + n > MAX_QUEUED) {
-        sink->n_dropped++;
+        sink->sink.n_dropped++;
         sink->n_untold++;
     } else {
         struct message *m = xmalloc(sizeof *m + n);
@@ -203,7 +214,7 @@ send_datagram(struct sink_syslog *sink, const struct ds *s)
     }
     if (sink->fd < 0
         || send(sink->fd, s->string, s->length, MSG_NOSIGNAL) < 0) {
-        sink->n_dropped++;
+        sink->sink.n_dropped++;
         if (sink->fd >= 0 && sink->local && errno != EAGAIN) {
             close(sink->fd);
             sink->fd = -1;
@@ -213,13 +224,28 @@ send_datagram(struct sink_syslog *sink, const struct ds *s)
 
 /* Both. */
 
-char *
-sink_syslog_open(struct loop *loop, const char *target,
-                 struct sink_syslog **sinkp)
+static void
+sink_syslog_close(struct sink *sink_)
+{
+    struct sink_syslog *sink = sink_syslog_cast(sink_);
+    struct message *m;
+    LIST_FOR_EACH_POP (m, list_node, &sink->queue) {
+        free(m);
+    }
+    connection_close(sink->connection);
+    timer_destroy(sink->retry);
+    if (sink->fd >= 0) {
+        close(sink->fd);
+    }
+    free(sink->target);
+    free(sink);
+}
+
+static char *
+sink_syslog_open(struct loop *loop, const char *target, struct sink **sinkp)
 {
     struct sink_syslog *sink = xzalloc(sizeof *sink);
     char *error = NULL;
-    *sinkp = NULL;
     *sink = (struct sink_syslog) {
         .loop = loop, .target = xstrdup(target), .fd = -1,
         .local = !strncmp(target, "unix:", 5),
@@ -240,42 +266,24 @@ sink_syslog_open(struct loop *loop, const char *target,
                           "tcp:ADDRESS:PORT", target);
     }
     if (error) {
-        sink_syslog_close(sink);
+        sink_syslog_close(&sink->sink);
         return error;
     }
-    *sinkp = sink;
+    *sinkp = &sink->sink;
     return NULL;
 }
 
-void
-sink_syslog_close(struct sink_syslog *sink)
+static void
+sink_syslog_put(struct sink *sink_, const struct record *record)
 {
-    if (!sink) {
-        return;
-    }
-    struct message *m;
-    LIST_FOR_EACH_POP (m, list_node, &sink->queue) {
-        free(m);
-    }
-    connection_close(sink->connection);
-    timer_destroy(sink->retry);
-    if (sink->fd >= 0) {
-        close(sink->fd);
-    }
-    free(sink->target);
-    free(sink);
-}
-
-void
-sink_syslog_put(struct sink_syslog *sink, int severity, const char *msgid,
-                const struct json *record, const char *text)
-{
-    const struct syslog_header header = make_header(sink, severity, msgid);
+    struct sink_syslog *sink = sink_syslog_cast(sink_);
+    const struct syslog_header header
+        = make_header(sink, record->severity, record->msgid);
     struct ds s = DS_EMPTY_INITIALIZER;
     if (sink->local) {
-        syslog_format_local(&s, &header, text);
+        syslog_format_local(&s, &header, record->text);
     } else {
-        syslog_format_5424(&s, &header, record, text);
+        syslog_format_5424(&s, &header, record->json, record->text);
     }
     if (sink->retry) {
         enqueue(sink, &s);
@@ -285,8 +293,17 @@ sink_syslog_put(struct sink_syslog *sink, int severity, const char *msgid,
     ds_destroy(&s);
 }
 
-uint64_t
-sink_syslog_n_dropped(const struct sink_syslog *sink)
+static size_t
+sink_syslog_n_waiting(const struct sink *sink)
 {
-    return sink->n_dropped;
+    return ovs_list_size(&sink_syslog_cast(sink)->queue);
 }
+
+const struct sink_class sink_syslog_class = {
+    .name = "syslog",
+    .for_people = true,
+    .open = sink_syslog_open,
+    .put = sink_syslog_put,
+    .close = sink_syslog_close,
+    .n_waiting = sink_syslog_n_waiting,
+};

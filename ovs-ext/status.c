@@ -23,7 +23,7 @@ put_time(struct ds *s, long long int ms)
 static void
 put_bridge(struct ds *s, const struct bridge_state *b)
 {
-    const char *name = b->daemon->settings.bridges[b->index];
+    const char *name = b->daemon->bridge_names.names[b->index];
     ds_put_format(s, "bridge %s: %s", name, b->up ? "connected"
                                                   : "NOT CONNECTED");
     if (b->pushed_ms) {
@@ -58,7 +58,7 @@ show_status(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
         ds_put_format(s, "  MANIFESTS ARE WRONG, the policy above stays in "
                       "force: %s\n", d->broken);
     }
-    for (size_t i = 0; i < d->settings.n_bridges; i++) {
+    for (size_t i = 0; i < d->bridge_names.n; i++) {
         put_bridge(s, &d->bridges[i]);
     }
     const struct book *book = &d->book;
@@ -67,13 +67,11 @@ show_status(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
                   " duplicates; %"PRIu64" the meter dropped\n", book->last_id,
                   hmap_count(&book->open), book->n_packet_ins,
                   book->n_duplicates, book->n_unseen);
-    if (d->json) {
-        ds_put_format(s, "json %s: %"PRIu64" records dropped\n",
-                      d->json_file, sink_json_n_dropped(d->json));
-    }
-    if (d->syslog) {
-        ds_put_format(s, "syslog %s: %"PRIu64" records dropped\n",
-                      d->syslog_target, sink_syslog_n_dropped(d->syslog));
+    for (size_t i = 0; i < d->n_sinks; i++) {
+        const struct sink *sink = d->sinks[i];
+        ds_put_format(s, "%s %s: %"PRIu64" records, %"PRIuSIZE" waiting, "
+                      "%"PRIu64" dropped\n", sink->class->name, sink->target,
+                      sink->n_records, sink_n_waiting(sink), sink->n_dropped);
     }
     return true;
 }
@@ -107,7 +105,7 @@ show_deviations(int argc, const char *argv[], struct ds *s, void *d_)
         uint16_t in_port = list[i]->key.in_port;
         const struct explain_context context = {
             .topology = d->topology,
-            .bridge = d->settings.bridges[b->index],
+            .bridge = d->bridge_names.names[b->index],
             .from = in_port < PORT_MAX ? b->by_port[in_port] : NULL,
             .now_ms = time_wall_msec(),
         };

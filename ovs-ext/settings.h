@@ -1,0 +1,75 @@
+/* What sdfwd is told to do: by a file, by OVSDB and by flags.
+ *
+ * One table of settings (settings.c) makes the flags, the lines of the file,
+ * the keys in OVSDB and the usage text, so each setting exists once.  A flag
+ * is stronger than OVSDB, and OVSDB than the file. */
+
+#ifndef SDFW_SETTINGS_H
+#define SDFW_SETTINGS_H 1
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include <openvswitch/compiler.h>
+
+#include "svec.h"
+
+/* Where a value comes from, weakest first. */
+enum setting_source {
+    FROM_DEFAULT,
+    FROM_FILE,
+    FROM_OVSDB,
+    FROM_FLAG,
+    N_SOURCES,
+};
+
+/* In the order of the usage text. */
+enum setting {
+    SETTING_TOPOLOGY,
+    SETTING_BRIDGE,
+    SETTING_DB,
+    SETTING_JSON,
+    SETTING_SYSLOG,
+    SETTING_INTERVAL,
+    SETTING_TUPLES,
+    SETTING_ADOPT,
+    SETTING_TABLE_BASE,
+    N_SETTINGS,
+};
+
+struct settings {
+    struct svec values[N_SETTINGS][N_SOURCES];
+};
+
+void settings_init(struct settings *);
+void settings_destroy(struct settings *);
+
+/* Adds 'value', which is checked: on error, which the caller must free,
+ * nothing changes.  Of a setting that is no list, a later value from the same
+ * source replaces the earlier one. */
+char *settings_add(struct settings *, enum setting, enum setting_source,
+                   const char *value) OVS_WARN_UNUSED_RESULT;
+
+/* Forgets what has come from 'source'. */
+void settings_clear(struct settings *, enum setting_source source);
+
+/* The setting called 'name', or N_SETTINGS. */
+enum setting setting_find(const char *name);
+const char *setting_name(enum setting);
+
+/* Reads "NAME = VALUE" lines; '#' begins a comment.  The error names the
+ * file and the line. */
+char *settings_read_file(struct settings *, const char *file)
+    OVS_WARN_UNUSED_RESULT;
+
+/* The values of the strongest source that has one.  A number is in the range
+ * that its setting has. */
+enum setting_source settings_source(const struct settings *, enum setting);
+const struct svec *settings_list(const struct settings *, enum setting);
+const char *settings_text(const struct settings *, enum setting);
+int settings_number(const struct settings *, enum setting);
+
+/* The part of the usage text that tells of the settings. */
+void settings_print_usage(FILE *);
+
+#endif /* settings.h */
