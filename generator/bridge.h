@@ -42,8 +42,11 @@ char *bridge_read_idle(struct bridge *, struct flow_set *installed)
 char *bridge_apply(struct bridge *, const struct flow_set *changes)
     OVS_WARN_UNUSED_RESULT;
 
-/* Makes the meter that 'settings' names, or sets its rate. */
-char *bridge_set_meter(struct bridge *, const struct report_settings *settings)
+/* Makes the meters of 'settings', for workloads at 'ports' and for others, or
+ * sets their rates. */
+char *bridge_set_meters(struct bridge *,
+                        const struct report_settings *settings,
+                        const struct ports *)
     OVS_WARN_UNUSED_RESULT;
 
 /* Sets OFPPC_NO_FLOOD as 'wanted', by port number, says, so that what others

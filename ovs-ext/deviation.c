@@ -35,12 +35,6 @@ get_addresses(const struct flow *flow, struct in6_addr *src,
     }
 }
 
-static bool
-is_icmp_of_either(const struct flow *flow)
-{
-    return is_icmpv4(flow, NULL) || is_icmpv6(flow, NULL);
-}
-
 /* The same for the first packet and for the match of what it has learned: see
  * pipeline-report.c. */
 static void
@@ -67,14 +61,8 @@ get_key(const struct flow *flow, enum deviation_level level,
     key->eth_type = ntohs(flow->dl_type);
     get_addresses(flow, &key->src, &key->dst);
     if (is_ip(flow)) {
-        key->protocol = flow->nw_proto;
-        if (is_icmp_of_either(flow)) {
-            key->port = ntohs(flow->tp_src);
-        } else if (flow->nw_proto == IPPROTO_TCP
-                   || flow->nw_proto == IPPROTO_UDP
-                   || flow->nw_proto == IPPROTO_SCTP) {
-            key->port = ntohs(flow->tp_dst);
-        }
+        key->protocol = flow->regs[REG_REPORT_KEY] >> 16;
+        key->port = flow->regs[REG_REPORT_KEY];
     }
 }
 
@@ -97,9 +85,8 @@ deviation_from_packet_in(const struct ofp_header *oh, uint8_t table_base,
                                  &buffer_id, NULL)) {
         return false;
     }
-    int level = pin.table_id - table_base - TABLE_REPORT_PAIR;
-    if (!is_of_reports(pin.cookie, ORIGIN_REPORT) || level < LEVEL_TUPLE
-        || level > LEVEL_SOURCE) {
+    if (!is_of_reports(pin.cookie, ORIGIN_REPORT)
+        || pin.table_id != table_base + TABLE_TELL) {
         return false;
     }
 
@@ -110,7 +97,7 @@ deviation_from_packet_in(const struct ofp_header *oh, uint8_t table_base,
     const struct flow *metadata = &pin.flow_metadata.flow;
     memcpy(flow.regs, metadata->regs, sizeof flow.regs);
     flow.in_port = metadata->in_port;
-    get_key(&flow, level, key);
+    get_key(&flow, flow.regs[REG_REPORT_LEVEL] >> 1 & 3, key);
 
     uint32_t flags = flow.regs[REG_FLAGS];
     *packet = (struct deviation_packet) {
@@ -141,7 +128,7 @@ deviation_from_flow_removed(const struct ofp_header *oh, uint8_t table_base,
     if (ofputil_decode_flow_removed(&fr, oh)) {
         return false;
     }
-    int level = fr.table_id - table_base - TABLE_REPORT;
+    int level = fr.table_id - table_base - TABLE_REPORT_TUPLE;
     if (!is_of_reports(fr.cookie, ORIGIN_LEARNED) || level < LEVEL_TUPLE
         || level > LEVEL_SOURCE) {
         return false;

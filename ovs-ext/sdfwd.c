@@ -376,10 +376,10 @@ take_settings(struct daemon *d)
     } else if (d->bridge_names.n > UINT8_MAX) {
         usage_error("sdfwd serves at most %d bridges", UINT8_MAX);
     }
-    int interval = settings_number(s, SETTING_INTERVAL);
+    int tuples = settings_number(s, SETTING_TUPLES);
     d->reports = (struct report_settings) {
-        .limit = { settings_number(s, SETTING_TUPLES), 4096, 4096 },
-        .timeout_s = { interval, interval, interval },
+        .limit = { tuples, tuples },
+        .timeout_s = settings_number(s, SETTING_INTERVAL),
         .meter = 0x5dfd, .meter_rate = 1000, .meter_burst = 2000,
     };
     return (struct keeper_settings) {

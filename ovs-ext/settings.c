@@ -39,9 +39,9 @@ static const struct setting_class classes[N_SETTINGS] = {
         "(RFC 5424 with structured data)" },
     [SETTING_INTERVAL] = { "interval", "SECONDS", false, 1, 3600, "30",
         "how often counts of deviations that go on are told" },
-    [SETTING_TUPLES] = { "tuples", "N", false, 1, 100000, "4096",
-        "how many deviations are told one by one at a time; more\n"
-        "are folded by hosts" },
+    [SETTING_TUPLES] = { "tuples", "N", false, 1, 100000, "512",
+        "how many deviations of a workload are told one by one\n"
+        "at a time; more are folded by hosts" },
     [SETTING_ADOPT] = { "adopt", "SECONDS", false, 0, UINT16_MAX, "300",
         "at the first push, admit running connections for so\n"
         "long; 0: not" },
