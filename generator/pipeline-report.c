@@ -4,8 +4,10 @@
  * of a new tuple makes "learn" add a flow that absorbs, and counts, what
  * follows, and goes to the controller; when the learned flow ends, sdfwd gets
  * its counts.  The learned flow stands in the table whose flow learned it, at
- * a higher priority, so that its hard timeout is real: were it looked up
- * later, each packet would learn it anew.
+ * a higher priority: were it looked up later, each packet would learn it anew.
+ * It ends when no packet has come for some time.  With a hard timeout, packets
+ * that Open vSwitch still had to count when the flow ended would count for the
+ * flow that learns, and be in no record.
  *
  * The number of learned flows is limited.  Beyond, REPORT_PAIR learns by the
  * two hosts, then REPORT_SOURCE by the port that the packet came from, so a
@@ -123,7 +125,7 @@ add_learning_flow(struct flow_set *set, size_t i,
                 : 0;
     char *text = xasprintf(
         "%s%sactions=set_field:%d->reg7,"
-        "learn(table=%d,priority=%d,hard_timeout=%d,cookie=0x%"PRIx64
+        "learn(table=%d,priority=%d,idle_timeout=%d,cookie=0x%"PRIx64
         ",send_flow_rem,limit=%d,result_dst=NXM_NX_REG7[0],"
         "NXM_OF_IN_PORT[],NXM_NX_REG2[0..15],NXM_NX_REG6[16..23]%s%s),"
         "resubmit(,%d)", flow->match, flow->match[0] ? "," : "", level << 1,

@@ -183,7 +183,7 @@ void pipeline_add_adoption(struct flow_set *, const struct pipeline_needs *,
 struct report_settings {
     int limit[2];               /* How many flows may be learned by tuple, by
                                  * the two hosts. */
-    int timeout_s;              /* How long they absorb. */
+    int timeout_s;              /* How long they stay without a packet. */
     uint32_t meter;             /* The first: of other ports.  That of a
                                  * workload is its port number higher. */
     uint32_t meter_rate, meter_burst; /* Packets (per second). */

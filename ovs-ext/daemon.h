@@ -3,6 +3,7 @@
 #ifndef SDFW_DAEMON_H
 #define SDFW_DAEMON_H 1
 
+#include "accounting.h"
 #include "appctl.h"
 #include "book.h"
 #include "keeper.h"
@@ -21,6 +22,12 @@ struct bridge_state {
     struct openflow *openflow;
     bool up;
     const struct workload **by_port; /* Whose port it is; PORT_MAX. */
+    struct accounting accounting;
+    struct timer *read_accounts; /* See hear.h. */
+    bool reading_soon;          /* 'read_accounts' is set. */
+    struct timer *poll;
+    bool polling;               /* 'poll' is set, or is being answered. */
+    ovs_be32 poll_xid;          /* Of the poll that is being answered. */
 
     /* Of the last push. */
     long long int pushed_ms;    /* When, since the epoch; 0: never. */

@@ -41,8 +41,8 @@ struct openflow {
     bool up, told_down, probed;
 };
 
-static void
-send_message(struct openflow *of, struct ofpbuf *msg)
+void
+openflow_send(struct openflow *of, struct ofpbuf *msg)
 {
     ofpmsg_update_length(msg);
     connection_send(of->connection, msg->data, msg->size);
@@ -70,13 +70,13 @@ go_down(struct openflow *of, const char *why)
 static void
 subscribe(struct openflow *of)
 {
-    send_message(of, ofputil_encode_set_packet_in_format(
-                     of->version, OFPUTIL_PACKET_IN_NXT2));
+    openflow_send(of, ofputil_encode_set_packet_in_format(
+                      of->version, OFPUTIL_PACKET_IN_NXT2));
     struct ofputil_async_cfg config = ofputil_async_cfg_default(of->version);
-    send_message(of, ofputil_encode_set_async_config(
-                     &config, (1u << OAM_N_TYPES) - 1, of->version));
-    send_message(of, ofpraw_alloc(OFPRAW_OFPT_FEATURES_REQUEST, of->version,
-                                  0));
+    openflow_send(of, ofputil_encode_set_async_config(
+                      &config, (1u << OAM_N_TYPES) - 1, of->version));
+    openflow_send(of, ofpraw_alloc(OFPRAW_OFPT_FEATURES_REQUEST, of->version,
+                                   0));
 }
 
 static void
@@ -120,13 +120,17 @@ handle_message(struct openflow *of, const struct ofp_header *oh)
         handle_hello(of, oh);
         break;
     case OFPTYPE_ECHO_REQUEST:
-        send_message(of, ofputil_encode_echo_reply(oh));
+        openflow_send(of, ofputil_encode_echo_reply(oh));
         break;
     case OFPTYPE_FEATURES_REPLY:
         handle_features(of, oh);
         break;
     case OFPTYPE_PACKET_IN:
     case OFPTYPE_FLOW_REMOVED:
+    case OFPTYPE_FLOW_STATS_REPLY:
+    case OFPTYPE_AGGREGATE_STATS_REPLY:
+    case OFPTYPE_METER_STATS_REPLY:
+    case OFPTYPE_ERROR:
         of->callbacks.message(oh, of->aux);
         break;
     }
@@ -164,7 +168,7 @@ static void
 connected(void *of_)
 {
     struct openflow *of = of_;
-    send_message(of, ofputil_encode_hello(VERSIONS));
+    openflow_send(of, ofputil_encode_hello(VERSIONS));
     timer_set(of->probe, PROBE_MS);
 }
 
@@ -183,7 +187,7 @@ probe(void *of_)
         return;
     }
     of->probed = true;
-    send_message(of, ofputil_encode_echo_request(of->version));
+    openflow_send(of, ofputil_encode_echo_request(of->version));
     timer_set(of->probe, PROBE_MS);
 }
 
@@ -225,6 +229,12 @@ openflow_create(struct loop *loop, const char *target,
     timer_set(of->retry, 0);
     *ofp = of;
     return NULL;
+}
+
+int
+openflow_version(const struct openflow *of)
+{
+    return of->up ? of->version : 0;
 }
 
 void

@@ -14,6 +14,7 @@
 #include "loop.h"
 
 struct ofp_header;
+struct ofpbuf;
 struct openflow;
 
 struct openflow_callbacks {
@@ -21,7 +22,7 @@ struct openflow_callbacks {
     void (*up)(uint64_t datapath_id, void *aux);
     /* It is not; 'why' is told once for each time it went away. */
     void (*down)(const char *why, void *aux);
-    /* An asynchronous message. */
+    /* An asynchronous message, statistics or an error. */
     void (*message)(const struct ofp_header *, void *aux);
 };
 
@@ -31,5 +32,11 @@ char *openflow_create(struct loop *, const char *target,
                       const struct openflow_callbacks *, void *aux,
                       struct openflow **) OVS_WARN_UNUSED_RESULT;
 void openflow_destroy(struct openflow *);
+
+/* The version that the bridge speaks, or 0 while it is not there. */
+int openflow_version(const struct openflow *);
+
+/* Sends 'msg', which it frees; the bridge must be there. */
+void openflow_send(struct openflow *, struct ofpbuf *msg);
 
 #endif /* openflow.h */

@@ -19,6 +19,7 @@
 #include "daemon.h"
 #include "explain.h"
 #include "fatal-signal.h"
+#include "hear.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -118,6 +119,7 @@ pushed(size_t bridge, const struct push_result *result, void *d_)
         VLOG_WARN("%s", result->warning);
     }
     if (result->changes.n) {
+        hear_changed(b);
         VLOG_INFO("%s: %"PRIuSIZE" flows added, %"PRIuSIZE" changed, %"PRIuSIZE
                   " removed, %"PRIuSIZE" as they were; %"PRIuSIZE" workloads "
                   "here (%lld ms)", d->bridge_names.names[bridge],
@@ -143,6 +145,7 @@ bridge_up(uint64_t datapath_id, void *b_)
 {
     struct bridge_state *b = b_;
     b->up = true;
+    hear_anew(b);
     VLOG_INFO("%s: connected (datapath %016"PRIx64")",
               b->daemon->bridge_names.names[b->index], datapath_id);
     keeper_push(b->daemon->keeper, b->index);
@@ -153,23 +156,11 @@ bridge_down(const char *why, void *b_)
 {
     struct bridge_state *b = b_;
     b->up = false;
-    book_close_bridge(&b->daemon->book, b->index);
     VLOG_WARN("%s: %s; waiting for it",
               b->daemon->bridge_names.names[b->index], why);
 }
 
 /* Deviations. */
-
-static void
-run_book(void *d_)
-{
-    struct daemon *d = d_;
-    long long int now = time_wall_msec();
-    long long int next = book_run(&d->book, now);
-    if (next) {
-        timer_set(d->book_timer, next - now);
-    }
-}
 
 static void
 tell_deviation(enum deviation_event event, const struct deviation *deviation,
@@ -199,30 +190,6 @@ tell_deviation(enum deviation_event event, const struct deviation *deviation,
     }
     json_destroy(json);
     free(text);
-}
-
-static void
-bridge_message(const struct ofp_header *oh, void *b_)
-{
-    struct bridge_state *b = b_;
-    struct daemon *d = b->daemon;
-    uint8_t base = settings_number(&d->settings, SETTING_TABLE_BASE);
-    struct deviation_key key;
-    struct deviation_packet packet;
-    struct deviation_counts counts;
-    enum ofptype type;
-    if (ofptype_decode(&type, oh)) {
-        return;
-    } else if (type == OFPTYPE_PACKET_IN) {
-        if (deviation_from_packet_in(oh, base, &key, &packet)) {
-            key.bridge = b->index;
-            book_packet_in(&d->book, &key, &packet, time_wall_msec());
-        }
-    } else if (deviation_from_flow_removed(oh, base, &key, &counts)) {
-        key.bridge = b->index;
-        book_absorbed(&d->book, &key, &counts, time_wall_msec());
-        run_book(d);
-    }
 }
 
 /* Only bridges that are there: the others are pushed to when they come. */
@@ -423,7 +390,7 @@ static void
 start_watching(struct daemon *d)
 {
     static const struct openflow_callbacks openflow_callbacks = {
-        bridge_up, bridge_down, bridge_message,
+        bridge_up, bridge_down, hear,
     };
     static const struct ovsdb_watch_callbacks ovsdb_callbacks = {
         database_changed, database_down,
@@ -464,9 +431,10 @@ main(int argc, char *argv[])
             .daemon = &d, .index = i,
             .by_port = xcalloc(PORT_MAX, sizeof *d.bridges[i].by_port),
         };
+        hear_create(&d.bridges[i]);
     }
     book_init(&d.book, tell_deviation, &d);
-    d.book_timer = timer_create_in(d.loop, run_book, &d);
+    d.book_timer = timer_create_in(d.loop, hear_quiet, &d);
     open_sinks(&d);
     d.keeper = keeper_create(d.loop, &keeper_settings, &keeper_callbacks, &d);
     loop_on_signal(d.loop, SIGTERM, terminate, &d);
@@ -490,6 +458,7 @@ main(int argc, char *argv[])
     ovsdb_watch_destroy(d.ovsdb_watch);
     for (size_t i = 0; i < d.bridge_names.n; i++) {
         openflow_destroy(d.bridges[i].openflow);
+        hear_destroy(&d.bridges[i]);
         free(d.bridges[i].by_port);
         free(d.bridges[i].error);
     }

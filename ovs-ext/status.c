@@ -40,6 +40,27 @@ put_bridge(struct ds *s, const struct bridge_state *b)
     }
 }
 
+/* See accounting.h; docs/deviations.md says what the words mean. */
+static void
+put_balance(struct ds *s, const struct bridge_state *b)
+{
+    struct account_balance n;
+    if (!accounting_balance(&b->accounting, &n)) {
+        return;
+    }
+    ds_put_format(s, "  deviating packets since ");
+    put_time(s, n.since_ms);
+    ds_put_format(s, ": %"PRIu64" = %"PRIu64" offered + %"PRIu64" absorbed",
+                  n.deviating, n.offered, n.absorbed);
+    if (n.missing) {
+        ds_put_format(s, " + %lld MISSING", n.missing);
+    }
+    ds_put_format(s, "\n  offered: %"PRIu64" received + %"PRIu64" told by "
+                  "their flow's end + %lld not told yet; meters dropped "
+                  "%"PRIu64", with duplicates\n", n.received, n.unseen,
+                  n.untold, n.metered);
+}
+
 static bool
 show_status(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
             struct ds *s, void *d_)
@@ -60,6 +81,7 @@ show_status(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
     }
     for (size_t i = 0; i < d->bridge_names.n; i++) {
         put_bridge(s, &d->bridges[i]);
+        put_balance(s, &d->bridges[i]);
     }
     const struct book *book = &d->book;
     ds_put_format(s, "deviations: %"PRIu64" since the start, %"PRIuSIZE
