@@ -14,8 +14,8 @@
 
 void
 book_init(struct book *book,
-          void (*tell)(enum deviation_event, const struct deviation *,
-                       void *aux), void *aux)
+          void (*tell)(enum deviation_event, struct deviation *, void *aux),
+          void *aux)
 {
     memset(book, 0, sizeof *book);
     hmap_init(&book->open);
@@ -203,8 +203,10 @@ book_poll_end(struct book *book, uint8_t bridge)
 {
     struct deviation *d;
     HMAP_FOR_EACH_SAFE (d, node, &book->open) {
+        /* Open vSwitch tells of a flow's end some time after it can no longer
+         * be polled, so it must be missing twice. */
         if (d->key.bridge == bridge && !d->closes_ms
-            && d->poll != book->polls[bridge]) {
+            && book->polls[bridge] - d->poll >= 2) {
             close_one(book, d);
         }
     }

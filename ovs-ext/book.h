@@ -36,6 +36,11 @@ struct deviation {
     uint32_t poll;              /* The last that it was in, or older than. */
     long long int closes_ms;    /* Unless something comes; 0: a flow
                                  * absorbs. */
+
+    /* For fold.h. */
+    struct incident *incident;  /* That it is part of, while it is open. */
+    uint64_t incident_id;       /* 0: none that is told. */
+    uint64_t n_folded, n_folded_bytes; /* What the incident has counted. */
 };
 
 struct book {
@@ -47,13 +52,13 @@ struct book {
     uint64_t n_duplicates;      /* Of what a flow absorbed already. */
     uint64_t n_unseen;          /* Packets that made a flow be learned, and
                                  * whose packet-in the meter dropped. */
-    void (*tell)(enum deviation_event, const struct deviation *, void *aux);
+    void (*tell)(enum deviation_event, struct deviation *, void *aux);
     void *aux;
 };
 
 void book_init(struct book *, void (*tell)(enum deviation_event,
-                                           const struct deviation *,
-                                           void *aux), void *aux);
+                                           struct deviation *, void *aux),
+               void *aux);
 void book_destroy(struct book *);
 
 /* Returns false if a flow absorbed, and counts, the packet. */
@@ -67,7 +72,8 @@ bool book_absorbed(struct book *, const struct deviation_key *,
 /* A poll is what a bridge answers when asked for its learned flows: first
  * book_poll_begin() when it is asked, then book_absorbing() for each flow,
  * which returns the same as book_absorbed(), then book_poll_end(), which
- * closes those whose flow is gone without a word. */
+ * closes those whose flow is gone without a word: that were in neither of the
+ * last two. */
 void book_poll_begin(struct book *, uint8_t bridge);
 bool book_absorbing(struct book *, const struct deviation_key *,
                     const struct deviation_counts *, long long int now_ms);

@@ -6,6 +6,7 @@
 #include "accounting.h"
 #include "appctl.h"
 #include "book.h"
+#include "fold.h"
 #include "keeper.h"
 #include "loop.h"
 #include "model.h"
@@ -22,6 +23,7 @@ struct bridge_state {
     struct openflow *openflow;
     bool up;
     const struct workload **by_port; /* Whose port it is; PORT_MAX. */
+    char **port_names;          /* Of its interface, or NULL; PORT_MAX. */
     struct accounting accounting;
     struct timer *read_accounts; /* See hear.h. */
     bool reading_soon;          /* 'read_accounts' is set. */
@@ -52,6 +54,9 @@ struct daemon {
                                  * force, or NULL. */
     struct book book;
     struct timer *book_timer;
+    struct fold fold;
+    struct timer *fold_timer;
+    bool fold_pending;          /* 'fold_timer' is set. */
     struct sink **sinks;
     size_t n_sinks;
     int status;                 /* To exit with. */

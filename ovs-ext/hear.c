@@ -2,10 +2,16 @@
 
 #include "hear.h"
 
+#include <stdlib.h>
+
+#include <openflow/openflow.h>
 #include <openvswitch/ofp-msgs.h>
+#include <openvswitch/ofp-port.h>
 #include <openvswitch/ofpbuf.h>
 
+#include "flow.h"
 #include "timeval.h"
+#include "util.h"
 
 /* Counters of flows follow the packets within a second or so. */
 #define READ_ACCOUNTS_MS 1500
@@ -107,6 +113,39 @@ take_poll(struct bridge_state *b, const struct ofp_header *oh)
     }
 }
 
+/* Names of ports. */
+
+static void
+name_port(struct bridge_state *b, const struct ofputil_phy_port *port,
+          bool deleted)
+{
+    uint16_t number = ofp_to_u16(port->port_no);
+    if (number < PORT_MAX) {
+        free(b->port_names[number]);
+        b->port_names[number] = deleted ? NULL : xstrdup(port->name);
+    }
+}
+
+static void
+take_port_status(struct bridge_state *b, const struct ofp_header *oh)
+{
+    struct ofputil_port_status status;
+    if (!ofputil_decode_port_status(oh, &status)) {
+        name_port(b, &status.desc, status.reason == OFPPR_DELETE);
+    }
+}
+
+static void
+take_ports(struct bridge_state *b, const struct ofp_header *oh)
+{
+    struct ofpbuf msg = ofpbuf_const_initializer(oh, ntohs(oh->length));
+    struct ofputil_phy_port port;
+    ofpraw_pull_assert(&msg);
+    while (!ofputil_pull_phy_port(oh->version, &msg, &port)) {
+        name_port(b, &port, false);
+    }
+}
+
 /* Messages. */
 
 static void
@@ -149,6 +188,10 @@ hear(const struct ofp_header *oh, void *b_)
         take_packet_in(b, oh);
     } else if (type == OFPTYPE_FLOW_REMOVED) {
         take_flow_removed(b, oh);
+    } else if (type == OFPTYPE_PORT_STATUS) {
+        take_port_status(b, oh);
+    } else if (type == OFPTYPE_PORT_DESC_STATS_REPLY) {
+        take_ports(b, oh);
     } else if (type == OFPTYPE_FLOW_STATS_REPLY && oh->xid == b->poll_xid) {
         take_poll(b, oh);
     } else {
@@ -169,6 +212,8 @@ hear_changed(struct bridge_state *b)
 void
 hear_anew(struct bridge_state *b)
 {
+    openflow_send(b->openflow, ofputil_encode_port_desc_stats_request(
+                      openflow_version(b->openflow), OFPP_ANY));
     hear_changed(b);
     b->polling = true;
     poll_bridge(b);
@@ -179,6 +224,7 @@ hear_create(struct bridge_state *b)
 {
     b->read_accounts = timer_create_in(b->daemon->loop, read_accounts, b);
     b->poll = timer_create_in(b->daemon->loop, poll_bridge, b);
+    b->port_names = xcalloc(PORT_MAX, sizeof *b->port_names);
 }
 
 void
@@ -186,4 +232,8 @@ hear_destroy(struct bridge_state *b)
 {
     timer_destroy(b->read_accounts);
     timer_destroy(b->poll);
+    for (size_t i = 0; i < PORT_MAX; i++) {
+        free(b->port_names[i]);
+    }
+    free(b->port_names);
 }

@@ -1,4 +1,4 @@
-/* What bridges tell of deviations, on its way into the book.
+/* What bridges tell of ports and deviations, on its way into the book.
  *
  * Packet-ins and ends of flows come by themselves.  Learned flows are polled
  * for what they have absorbed while there are any, once in --interval, and

@@ -127,6 +127,8 @@ handle_message(struct openflow *of, const struct ofp_header *oh)
         break;
     case OFPTYPE_PACKET_IN:
     case OFPTYPE_FLOW_REMOVED:
+    case OFPTYPE_PORT_STATUS:
+    case OFPTYPE_PORT_DESC_STATS_REPLY:
     case OFPTYPE_FLOW_STATS_REPLY:
     case OFPTYPE_AGGREGATE_STATS_REPLY:
     case OFPTYPE_METER_STATS_REPLY:

@@ -10,16 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 
-#include <openvswitch/json.h>
-#include <openvswitch/ofp-msgs.h>
 #include <openvswitch/vlog.h>
 
 #include "daemon.h"
-#include "explain.h"
 #include "fatal-signal.h"
 #include "hear.h"
+#include "tell.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -158,38 +155,6 @@ bridge_down(const char *why, void *b_)
     b->up = false;
     VLOG_WARN("%s: %s; waiting for it",
               b->daemon->bridge_names.names[b->index], why);
-}
-
-/* Deviations. */
-
-static void
-tell_deviation(enum deviation_event event, const struct deviation *deviation,
-               void *d_)
-{
-    struct daemon *d = d_;
-    const struct bridge_state *b = &d->bridges[deviation->key.bridge];
-    uint16_t in_port = deviation->key.in_port;
-    const struct explain_context context = {
-        .topology = d->topology,
-        .bridge = d->bridge_names.names[b->index],
-        .from = in_port < PORT_MAX ? b->by_port[in_port] : NULL,
-        .now_ms = time_wall_msec(),
-    };
-    char *text = explain_to_text(event, deviation, &context);
-    VLOG_INFO("%s", text);
-    static const char *const msgids[] = { "OPEN", "UPDATE", "CLOSE" };
-    struct json *json = explain_to_json(event, deviation, &context);
-    const struct record record = {
-        .event = event, .deviation = deviation, .json = json, .text = text,
-        .severity = event != DEVIATION_OPEN ? LOG_INFO
-                    : deviation->packet.enforced ? LOG_WARNING : LOG_NOTICE,
-        .msgid = msgids[event],
-    };
-    for (size_t i = 0; i < d->n_sinks; i++) {
-        sink_put(d->sinks[i], &record);
-    }
-    json_destroy(json);
-    free(text);
 }
 
 /* Only bridges that are there: the others are pushed to when they come. */
@@ -419,6 +384,8 @@ main(int argc, char *argv[])
     fatal_ignore_sigpipe();
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_WARN);
     vlog_set_levels(&this_module, VLF_CONSOLE, VLL_INFO);
+    vlog_set_levels(vlog_module_from_name("deviations"), VLF_CONSOLE,
+                    VLL_INFO);
     vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
     settings_init(&d.settings);
     parse_arguments(argc, argv, &d);
@@ -435,6 +402,8 @@ main(int argc, char *argv[])
     }
     book_init(&d.book, tell_deviation, &d);
     d.book_timer = timer_create_in(d.loop, hear_quiet, &d);
+    fold_init(&d.fold, 1000LL * d.reports.timeout_s, tell_incident, &d);
+    d.fold_timer = timer_create_in(d.loop, tell_incidents_that_grow, &d);
     open_sinks(&d);
     d.keeper = keeper_create(d.loop, &keeper_settings, &keeper_callbacks, &d);
     loop_on_signal(d.loop, SIGTERM, terminate, &d);
@@ -450,6 +419,8 @@ main(int argc, char *argv[])
     appctl_destroy(appctl);
     book_destroy(&d.book);
     timer_destroy(d.book_timer);
+    fold_destroy(&d.fold);
+    timer_destroy(d.fold_timer);
     for (size_t i = 0; i < d.n_sinks; i++) {
         sink_close(d.sinks[i]);
     }
