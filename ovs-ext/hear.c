@@ -13,7 +13,7 @@
 static uint8_t
 table_base(const struct bridge_state *b)
 {
-    return settings_number(&b->daemon->settings, SETTING_TABLE_BASE);
+    return b->daemon->table_base;
 }
 
 void

@@ -10,6 +10,9 @@
 #include "pipeline.h"
 #include "util.h"
 
+/* Of a list.  A bridge's index must fit into struct deviation_key. */
+#define MAX_VALUES UINT8_MAX
+
 struct setting_class {
     const char *name;
     const char *placeholder;    /* Of its value, in the usage text. */
@@ -179,7 +182,10 @@ settings_add(struct settings *settings, enum setting setting,
         return xasprintf("%s wants %s, not \"%s\"", class->name,
                          class->placeholder, value);
     }
-    if (!class->list) {
+    if (class->list && values->n >= MAX_VALUES) {
+        return xasprintf("%s takes at most %d values", class->name,
+                         MAX_VALUES);
+    } else if (!class->list) {
         svec_clear(values);
     }
     svec_add(values, value);

@@ -160,6 +160,12 @@ test_ranges(void **state OVS_UNUSED)
     settings_init(&settings);
     add(&settings, SETTING_INTERVAL, FROM_FLAG, "1");
     add(&settings, SETTING_INTERVAL, FROM_FLAG, "3600");
+    for (int i = 0; i < 255; i++) {
+        add(&settings, SETTING_JSON, FROM_FLAG, "x");
+    }
+    char *error = settings_add(&settings, SETTING_JSON, FROM_FLAG, "x");
+    assert_string_equal(error, "json takes at most 255 values");
+    free(error);
     add(&settings, SETTING_ADOPT, FROM_FLAG, "0");
     add(&settings, SETTING_BRIDGE, FROM_FLAG, "br0");
     add(&settings, SETTING_BRIDGE, FROM_FLAG, "tcp:127.0.0.1:6633");
