@@ -169,23 +169,24 @@ configure_user(const struct daemon *d)
     const char *user = settings_text(&d->settings, SETTING_USER);
     const char *db = settings_text(&d->settings, SETTING_DB);
     const struct svec *bridges = settings_list(&d->settings, SETTING_BRIDGE);
-    struct svec sockets = SVEC_EMPTY_INITIALIZER;
+    struct svec files = SVEC_EMPTY_INITIALIZER;
+    svec_add(&files, ovs_rundir());
     if (!db) {
-        svec_add_nocopy(&sockets, xasprintf("%s/db.sock", ovs_rundir()));
+        svec_add_nocopy(&files, xasprintf("%s/db.sock", ovs_rundir()));
     } else if (!strncmp(db, "unix:", 5)) {
-        svec_add(&sockets, db + 5);
+        svec_add(&files, db + 5);
     }
     for (size_t i = 0; i < bridges->n; i++) {
         const char *name = bridges->names[i];
         if (!strncmp(name, "unix:", 5)) {
-            svec_add(&sockets, name + 5);
+            svec_add(&files, name + 5);
         } else if (!strchr(name, ':')) {
-            svec_add_nocopy(&sockets, xasprintf("%s/%s.mgmt", ovs_rundir(),
+            svec_add_nocopy(&files, xasprintf("%s/%s.mgmt", ovs_rundir(),
                                                 name));
         }
     }
-    char *error = user ? privileges_drop(user, &sockets) : NULL;
-    svec_destroy(&sockets);
+    char *error = user ? privileges_drop(user, &files) : NULL;
+    svec_destroy(&files);
     return error;
 }
 

@@ -49,6 +49,7 @@ struct daemon {
     bool once, check_config;
     bool waiting;               /* For bridges and topologies to be set. */
     bool again;                 /* Begin anew, with other bridges. */
+    bool ending;
     bool ready;                 /* The first attempt to push has ended. */
     struct loop *loop;
     struct keeper *keeper;

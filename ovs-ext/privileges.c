@@ -49,13 +49,13 @@ privileges_check_user(const char *user)
     return find_user(user, &uid, &gid);
 }
 
-/* With the effective capabilities, may all of 'sockets' be opened? */
+/* With the effective capabilities, may all of 'files' be written to? */
 static bool
-may_open(const struct svec *sockets)
+may_write(const struct svec *files)
 {
-    for (size_t i = 0; i < sockets->n; i++) {
-        if (faccessat(AT_FDCWD, sockets->names[i], W_OK, AT_EACCESS)) {
-            VLOG_INFO("%s: %s", sockets->names[i], ovs_strerror(errno));
+    for (size_t i = 0; i < files->n; i++) {
+        if (faccessat(AT_FDCWD, files->names[i], W_OK, AT_EACCESS)) {
+            VLOG_INFO("%s: %s", files->names[i], ovs_strerror(errno));
             return false;
         }
     }
@@ -71,10 +71,10 @@ set_override(capng_act_t action, capng_type_t type)
 
 /* As the user that it shall be, with CAP_DAC_OVERRIDE alone. */
 static char *
-drop_override(const char *user, const struct svec *sockets)
+drop_override(const char *user, const struct svec *files)
 {
     int error = set_override(CAPNG_DROP, CAPNG_EFFECTIVE);
-    bool need_it = !error && !may_open(sockets);
+    bool need_it = !error && !may_write(files);
     error = error || (need_it
                       ? set_override(CAPNG_ADD, CAPNG_EFFECTIVE)
                       : set_override(CAPNG_DROP, CAPNG_PERMITTED));
@@ -88,7 +88,7 @@ drop_override(const char *user, const struct svec *sockets)
 }
 
 char *
-privileges_drop(const char *user, const struct svec *sockets)
+privileges_drop(const char *user, const struct svec *files)
 {
     uid_t uid;
     gid_t gid;
@@ -112,7 +112,7 @@ privileges_drop(const char *user, const struct svec *sockets)
                                               | CAPNG_CLEAR_BOUNDING);
     return failed ? xasprintf("cannot become user %s: %s", user,
                               ovs_strerror(errno))
-           : drop_override(user, sockets);
+           : drop_override(user, files);
 }
 
 void

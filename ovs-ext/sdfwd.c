@@ -237,6 +237,9 @@ static void
 hang_up(void *d_)
 {
     struct daemon *d = d_;
+    if (!d->keeper) {
+        return;                 /* It is about to read them anyway. */
+    }
     VLOG_INFO("SIGHUP: reading the settings and the manifests");
     /* What could not be opened is tried again. */
     apply_settings(d, configure_from_files(d) | 1u << EFFECT_SINKS);
@@ -259,7 +262,7 @@ terminate(void *d_)
     struct daemon *d = d_;
     VLOG_INFO("ending; what is installed stays in force");
     notify_tell("STOPPING=1");
-    d->again = false;
+    d->ending = true;
     loop_stop(d->loop);
 }
 
@@ -546,23 +549,18 @@ static void
 run(struct daemon *d)
 {
     struct appctl *appctl = NULL;
+    fail_on(configure_user(d));
     if (!d->once) {
         fail_on(appctl_create(d->loop, "sdfwd", status_commands, d, &appctl));
     }
-    fail_on(configure_user(d));
     book_init(&d->book, tell_deviation, d);
     d->book_timer = timer_create_in(d->loop, hear_quiet, d);
     fail_on(sinks_update(d));
-    loop_on_signal(d->loop, SIGTERM, terminate, d);
-    loop_on_signal(d->loop, SIGINT, terminate, d);
-    if (!d->once) {
-        loop_on_signal(d->loop, SIGHUP, hang_up, d);
-    }
     do {
         begin(d);
         loop_run(d->loop);
         finish(d);
-    } while (d->again);
+    } while (d->again && !d->ending);
     appctl_destroy(appctl);
     book_destroy(&d->book);
     timer_destroy(d->book_timer);
@@ -592,10 +590,15 @@ main(int argc, char *argv[])
     parse_arguments(argc, argv, &d);
     read_files(&d);
     d.loop = loop_create();
+    loop_on_signal(d.loop, SIGTERM, terminate, &d);
+    loop_on_signal(d.loop, SIGINT, terminate, &d);
+    if (!d.once) {
+        loop_on_signal(d.loop, SIGHUP, hang_up, &d);
+    }
     char *error = configure_ask_ovsdb(&d);
     if (d.check_config) {
         d.status = configure_check(&d, error) ? EXIT_SUCCESS : EXIT_MANIFEST;
-    } else {
+    } else if (!d.ending) {
         check_complete(&d);
         configure_started(&d);
         run(&d);
