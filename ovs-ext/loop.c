@@ -50,6 +50,8 @@ loop_destroy(struct loop *loop)
         event_free(s->event);
         free(s);
     }
+    /* What libevent has deferred still holds connections that were closed. */
+    event_base_loop(loop->base, EVLOOP_NONBLOCK);
     event_base_free(loop->base);
     free(loop);
 }
