@@ -237,3 +237,14 @@ book_run(struct book *book, long long int now_ms)
     }
     return 0;
 }
+
+void
+book_close_bridge(struct book *book, uint8_t bridge)
+{
+    struct deviation *d;
+    HMAP_FOR_EACH_SAFE (d, node, &book->open) {
+        if (d->key.bridge == bridge) {
+            close_one(book, d);
+        }
+    }
+}

@@ -86,4 +86,7 @@ bool book_absorbs(const struct book *, uint8_t bridge);
  * 0 if nothing waits. */
 long long int book_run(struct book *, long long int now_ms);
 
+/* Closes all of one bridge, which is no longer listened to. */
+void book_close_bridge(struct book *, uint8_t bridge);
+
 #endif /* book.h */

@@ -40,9 +40,19 @@ struct bridge_state {
 
 struct daemon {
     struct settings settings;
-    struct svec bridge_names, paths; /* Of the settings. */
+    struct settings started_with;
+    struct svec config_files;   /* That --config named. */
+    struct svec wrong[N_SOURCES]; /* Settings not taken, by source: errors. */
+    struct svec unopened;       /* Sinks: errors. */
+    struct svec bridge_names, paths; /* Of the settings ... */
+    char *db;                   /* ... when connecting to bridges; or NULL. */
+    uint8_t table_base;
     struct report_settings reports;
-    bool once;
+    bool once, check_config;
+    bool waiting;               /* For bridges and topologies to be set. */
+    bool again;                 /* Begin anew, with other bridges. */
+    bool ending;
+    bool ready;                 /* The first attempt to push has ended. */
     struct loop *loop;
     struct keeper *keeper;
     struct topology_watch *topology_watch;

@@ -25,13 +25,12 @@ struct host {
 BUILD_ASSERT_DECL(sizeof(struct incident_key) == 24);
 
 void
-fold_init(struct fold *fold, long long int interval_ms,
+fold_init(struct fold *fold,
           void (*tell)(enum deviation_event, const struct incident *,
                        void *aux), void *aux)
 {
     memset(fold, 0, sizeof *fold);
     hmap_init(&fold->incidents);
-    fold->interval_ms = interval_ms;
     fold->tell = tell;
     fold->aux = aux;
 }
@@ -208,7 +207,7 @@ fold_event(struct fold *fold, enum deviation_event event, struct deviation *d,
 }
 
 long long int
-fold_run(struct fold *fold, long long int now_ms)
+fold_run(struct fold *fold, long long int interval_ms, long long int now_ms)
 {
     long long int next = 0;
     struct incident *incident;
@@ -216,13 +215,13 @@ fold_run(struct fold *fold, long long int now_ms)
         if (!incident->id) {
             continue;
         }
-        if (now_ms >= incident->told_ms + fold->interval_ms) {
+        if (now_ms >= incident->told_ms + interval_ms) {
             if (incident->n_packets > incident->n_told) {
                 tell(fold, DEVIATION_UPDATE, incident, now_ms);
             }
             incident->told_ms = now_ms;
         }
-        long long int due = incident->told_ms + fold->interval_ms;
+        long long int due = incident->told_ms + interval_ms;
         next = next ? MIN(next, due) : due;
     }
     return next;

@@ -53,12 +53,11 @@ struct fold {
     struct hmap incidents;
     uint64_t last_id;
     size_t n_by_address;        /* Of the incidents. */
-    long long int interval_ms;  /* How often one that grows is told. */
     void (*tell)(enum deviation_event, const struct incident *, void *aux);
     void *aux;
 };
 
-void fold_init(struct fold *, long long int interval_ms,
+void fold_init(struct fold *,
                void (*tell)(enum deviation_event, const struct incident *,
                             void *aux), void *aux);
 void fold_destroy(struct fold *);
@@ -69,9 +68,10 @@ void fold_destroy(struct fold *);
 bool fold_event(struct fold *, enum deviation_event, struct deviation *d,
                 bool workload, long long int now_ms);
 
-/* Tells those that have grown.  Returns when to call again, or 0 if there are
- * none. */
-long long int fold_run(struct fold *, long long int now_ms);
+/* Tells those that have grown, each once in 'interval_ms'.  Returns when to
+ * call again, or 0 if there are none. */
+long long int fold_run(struct fold *, long long int interval_ms,
+                       long long int now_ms);
 
 enum incident_kind incident_kind(const struct incident *);
 size_t incident_n_hosts(const struct incident *);

@@ -16,12 +16,6 @@
 /* Counters of flows follow the packets within a second or so. */
 #define READ_ACCOUNTS_MS 1500
 
-static uint8_t
-table_base(const struct bridge_state *b)
-{
-    return settings_number(&b->daemon->settings, SETTING_TABLE_BASE);
-}
-
 void
 hear_quiet(void *d_)
 {
@@ -49,7 +43,7 @@ read_accounts(void *b_)
     b->reading_soon = false;
     if (b->up) {
         accounting_read(&b->accounting, openflow_version(b->openflow),
-                        table_base(b), send_to_bridge, b);
+                        b->daemon->table_base, send_to_bridge, b);
     }
 }
 
@@ -102,7 +96,7 @@ take_absorbing(struct deviation_key *key,
 static void
 take_poll(struct bridge_state *b, const struct ofp_header *oh)
 {
-    if (!deviation_decode_poll(oh, table_base(b), take_absorbing, b)) {
+    if (!deviation_decode_poll(oh, b->daemon->table_base, take_absorbing, b)) {
         b->poll_xid = 0;
         b->polling = false;
         book_poll_end(&b->daemon->book, b->index);
@@ -153,7 +147,7 @@ take_packet_in(struct bridge_state *b, const struct ofp_header *oh)
 {
     struct deviation_key key;
     struct deviation_packet packet;
-    if (deviation_from_packet_in(oh, table_base(b), &key, &packet)) {
+    if (deviation_from_packet_in(oh, b->daemon->table_base, &key, &packet)) {
         key.bridge = b->index;
         b->accounting.n_received += book_packet_in(&b->daemon->book, &key,
                                                    &packet, time_wall_msec());
@@ -167,7 +161,7 @@ take_flow_removed(struct bridge_state *b, const struct ofp_header *oh)
 {
     struct deviation_key key;
     struct deviation_counts counts;
-    if (deviation_from_flow_removed(oh, table_base(b), &key, &counts)) {
+    if (deviation_from_flow_removed(oh, b->daemon->table_base, &key, &counts)) {
         key.bridge = b->index;
         b->accounting.n_absorbed += counts.n_packets;
         b->accounting.n_unseen += book_absorbed(&b->daemon->book, &key,

@@ -19,6 +19,8 @@
 /* One piece of work, done by a thread. */
 struct work {
     const struct keeper_settings *settings;
+    struct keeper_settings own_settings; /* Those of the start, ... */
+    struct report_settings own_reports; /* ... for they may change. */
     int done_fd;                /* eventfd(2): written at the end. */
     pthread_t thread;
 
@@ -33,6 +35,7 @@ struct work {
 
 struct keeper {
     struct keeper_settings settings;
+    struct report_settings reports;
     struct keeper_callbacks callbacks;
     void *aux;
     int done_fd;
@@ -205,7 +208,10 @@ start(struct keeper *keeper)
     }
     size_t n_bridges = keeper->settings.n_bridges;
     struct work *work = xzalloc(sizeof *work);
-    work->settings = &keeper->settings;
+    work->own_reports = keeper->reports;
+    work->own_settings = keeper->settings;
+    work->own_settings.reports = &work->own_reports;
+    work->settings = &work->own_settings;
     work->done_fd = keeper->done_fd;
     work->reload = keeper->reload;
     work->topology = keeper->topology;
@@ -244,6 +250,7 @@ keeper_create(struct loop *loop, const struct keeper_settings *settings,
 {
     struct keeper *keeper = xzalloc(sizeof *keeper);
     keeper->settings = *settings;
+    keeper_set_reports(keeper, settings->reports, settings->adopt_seconds);
     keeper->callbacks = *callbacks;
     keeper->aux = aux;
     keeper->dirty = xcalloc(settings->n_bridges + 1, sizeof *keeper->dirty);
@@ -277,6 +284,15 @@ keeper_destroy(struct keeper *keeper)
     topology_destroy(keeper->topology);
     free(keeper->dirty);
     free(keeper);
+}
+
+void
+keeper_set_reports(struct keeper *keeper,
+                   const struct report_settings *reports,
+                   uint16_t adopt_seconds)
+{
+    keeper->reports = *reports;
+    keeper->settings.adopt_seconds = adopt_seconds;
 }
 
 void

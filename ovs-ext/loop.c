@@ -50,6 +50,8 @@ loop_destroy(struct loop *loop)
         event_free(s->event);
         free(s);
     }
+    /* What libevent has deferred still holds connections that were closed. */
+    event_base_loop(loop->base, EVLOOP_NONBLOCK);
     event_base_free(loop->base);
     free(loop);
 }
@@ -315,10 +317,15 @@ connection_open(struct loop *loop, const char *target,
         return error;
     }
     *connectionp = connection_create(loop, -1, callbacks, aux);
-    /* A failure is told by an event. */
-    bufferevent_socket_connect((*connectionp)->bev, (struct sockaddr *) &ss,
-                               len);
-    return NULL;
+    /* Most failures are told by an event, but not those that are known at
+     * once, such as that there is no such socket. */
+    if (bufferevent_socket_connect((*connectionp)->bev,
+                                   (struct sockaddr *) &ss, len)) {
+        error = xasprintf("%s: %s", target, ovs_strerror(errno));
+        connection_free(*connectionp);
+        *connectionp = NULL;
+    }
+    return error;
 }
 
 void

@@ -10,6 +10,7 @@
 #include "dirs.h"
 #include "json-stream.h"
 #include "jsonrpc.h"
+#include "smap.h"
 #include "util.h"
 
 #define BACKOFF_MIN_MS 50
@@ -70,12 +71,63 @@ static struct jsonrpc_msg *
 monitor_request(void)
 {
     struct json *requests = json_object_create();
+    add_table(requests, "Open_vSwitch", "other_config");
     add_table(requests, "Bridge", "name datapath_id ports");
     add_table(requests, "Port", "name tag interfaces");
     add_table(requests, "Interface", "name ofport external_ids");
     return jsonrpc_create_request(
         "monitor", json_array_create_3(json_string_create("Open_vSwitch"),
                                        json_null_create(), requests), NULL);
+}
+
+static const struct json *
+member(const struct json *object, const char *name)
+{
+    return object && object->type == JSON_OBJECT
+           ? shash_find_data(json_object(object), name) : NULL;
+}
+
+/* Adds what is in a map (RFC 7047, 5.1). */
+static void
+read_map(const struct json *json, struct smap *map)
+{
+    bool ok = json && json->type == JSON_ARRAY && json->array.n == 2
+              && json->array.elems[1]->type == JSON_ARRAY;
+    const struct json *pairs = ok ? json->array.elems[1] : NULL;
+    for (size_t i = 0; pairs && i < pairs->array.n; i++) {
+        const struct json *pair = pairs->array.elems[i];
+        if (pair->type == JSON_ARRAY && pair->array.n == 2
+            && pair->array.elems[0]->type == JSON_STRING
+            && pair->array.elems[1]->type == JSON_STRING) {
+            smap_replace(map, json_string(pair->array.elems[0]),
+                         json_string(pair->array.elems[1]));
+        }
+    }
+}
+
+/* Tells what is in table updates (RFC 7047, 4.1.6). */
+static void
+handle_updates(struct ovsdb_watch *watch, const struct json *updates,
+               bool initial)
+{
+    const struct json *rows = member(updates, "Open_vSwitch");
+    if (initial || rows) {
+        struct smap other_config = SMAP_INITIALIZER(&other_config);
+        const struct shash_node *row; /* There is one at most. */
+        if (rows && rows->type == JSON_OBJECT) {
+            SHASH_FOR_EACH (row, json_object(rows)) {
+                read_map(member(member(row->data, "new"), "other_config"),
+                         &other_config);
+            }
+        }
+        watch->callbacks.settings(&other_config, watch->aux);
+        smap_destroy(&other_config);
+    }
+    bool other = updates && updates->type == JSON_OBJECT
+                 && shash_count(json_object(updates)) > (rows ? 1 : 0);
+    if (initial || other) {
+        watch->callbacks.changed(watch->aux);
+    }
 }
 
 static void
@@ -88,9 +140,11 @@ handle_message(struct ovsdb_watch *watch, struct jsonrpc_msg *msg)
         watch->up = true;
         watch->told_down = false;
         watch->backoff_ms = BACKOFF_MIN_MS;
-        watch->callbacks.changed(watch->aux);
-    } else if (msg->type == JSONRPC_NOTIFY && !strcmp(msg->method, "update")) {
-        watch->callbacks.changed(watch->aux);
+        handle_updates(watch, msg->result, true);
+    } else if (msg->type == JSONRPC_NOTIFY && !strcmp(msg->method, "update")
+               && msg->params->type == JSON_ARRAY
+               && msg->params->array.n == 2) {
+        handle_updates(watch, msg->params->array.elems[1], false);
     } else if (msg->type == JSONRPC_ERROR) {
         go_down(watch, "it has no database Open_vSwitch of this form");
     }

@@ -1,6 +1,7 @@
 /* Tells when something in OVSDB changes that decides where workloads are:
  * bridges, ports, interfaces (RFC 7047, 4.1.5).  What has changed is read by
- * who needs it (generator/ovsdb.h). */
+ * who needs it (generator/ovsdb.h).  Also brings the settings that are kept in
+ * OVSDB. */
 
 #ifndef SDFW_OVSDB_WATCH_H
 #define SDFW_OVSDB_WATCH_H 1
@@ -10,8 +11,12 @@
 #include "loop.h"
 
 struct ovsdb_watch;
+struct smap;
 
 struct ovsdb_watch_callbacks {
+    /* What other_config of Open_vSwitch is, when the database is there, before
+     * 'changed', and whenever it has changed. */
+    void (*settings)(const struct smap *other_config, void *aux);
     /* Something has changed, or the database is there (again). */
     void (*changed)(void *aux);
     /* The database is not there; told once for each time it went away. */

@@ -9,6 +9,7 @@
 #include <openvswitch/json.h>
 #include <openvswitch/shash.h>
 
+#include "configure.h"
 #include "tell.h"
 #include "timeval.h"
 #include "util.h"
@@ -79,6 +80,11 @@ show_status(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
     } else {
         ds_put_cstr(s, "policy: NONE\n");
     }
+    if (d->waiting) {
+        ds_put_cstr(s, "WAITING for bridges and topologies to be set: see "
+                    "sdfw/config\n");
+    }
+    configure_put_problems(d, s);
     if (d->broken) {
         ds_put_format(s, "  MANIFESTS ARE WRONG, the policy above stays in "
                       "force: %s\n", d->broken);
@@ -214,6 +220,16 @@ show_top(int argc, const char *argv[], struct ds *s, void *d_)
 }
 
 static bool
+show_config(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
+            struct ds *s, void *d_)
+{
+    const struct daemon *d = d_;
+    settings_format(&d->settings, s);
+    configure_put_problems(d, s);
+    return true;
+}
+
+static bool
 reload(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
        struct ds *s OVS_UNUSED, void *d_)
 {
@@ -233,6 +249,7 @@ end(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
 
 const struct appctl_command status_commands[] = {
     { "sdfw/status", "", 0, 0, show_status },
+    { "sdfw/config", "", 0, 0, show_config },
     { "sdfw/deviations", "[--json] [TEXT]...", 0, 16, show_deviations },
     { "sdfw/top", "[LINES]", 0, 1, show_top },
     { "sdfw/reload", "", 0, 0, reload },

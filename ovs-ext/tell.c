@@ -56,7 +56,7 @@ tell_deviation(enum deviation_event event, struct deviation *deviation,
                              context.now_ms);
     if (deviation->incident_id && !d->fold_pending) {
         d->fold_pending = true;
-        timer_set(d->fold_timer, d->fold.interval_ms);
+        timer_set(d->fold_timer, 1000LL * d->reports.timeout_s);
     }
     struct explanation e;
     explain(event, deviation, &context, &e);
@@ -89,7 +89,8 @@ tell_incidents_that_grow(void *d_)
 {
     struct daemon *d = d_;
     long long int now = time_wall_msec();
-    long long int next = fold_run(&d->fold, now);
+    long long int next = fold_run(&d->fold, 1000LL * d->reports.timeout_s,
+                                  now);
     d->fold_pending = next != 0;
     if (next) {
         timer_set(d->fold_timer, MAX(next - now, 1));

@@ -18,8 +18,8 @@ def running(lab, target):
     return Sdfwd(lab, lab.path, options=["--syslog", target])
 
 
-def deviate(lab, port):
-    lab.hosts["web1"].inject(segment(lab.hosts["web1"], lab.hosts["db1"],
+def deviate(lab, port, source="web1"):
+    lab.hosts[source].inject(segment(lab.hosts[source], lab.hosts["db1"],
                                      port))
 
 
@@ -68,7 +68,26 @@ def test_away(lab):
         check_one(lab, 1004)
         lab.receiver.stop()
         for port in range(1005, 1010):
-            deviate(lab, port)
+            deviate(lab, port, "app1")
         lab.receiver.start()
         for port in range(1005, 1010):
             until(lambda: lines(lab, port), f"tcp/{port} is received", 15)
+
+
+def test_incident(lab):
+    """of many deviations of a source, syslog gets the first few and one
+    incident"""
+    with running(lab, f"udp:127.0.0.1:{lab.receiver.port}"):
+        until(lambda: in_step(lab, lab.path), "flows are there")
+        web, db = lab.hosts["web2"], lab.hosts["db1"]
+        web.inject(*[segment(web, db, port) for port in range(2001, 2021)])
+
+        def about(text):
+            return [r for r in lab.receiver.received()
+                    if "shop/web/web2" in r["msg"] and text in r["msg"]]
+        until(lambda: about("incident"), "it is received")
+        line, = about("incident")
+        assert "scan" in line["msg"] and line["severity"] == "4", line
+        assert 'kind="scan"' in line["sd"] and 'src_workload="web2"' \
+            in line["sd"], line
+        assert len(about("tcp/")) == 5, about("tcp/")

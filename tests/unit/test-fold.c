@@ -42,7 +42,7 @@ static int
 setup(void **state)
 {
     struct fixture *f = xzalloc(sizeof *f);
-    fold_init(&f->fold, 30000, tell, &f->told);
+    fold_init(&f->fold, tell, &f->told);
     *state = f;
     return 0;
 }
@@ -111,11 +111,11 @@ test_a_scan_is_one_incident(void **state)
     assert_int_equal(f->told.n[DEVIATION_OPEN], 1);
     ds[0].n_packets = 11;
     assert_true(fold_event(&f->fold, DEVIATION_UPDATE, &ds[0], true, 1500));
-    assert_int_equal(fold_run(&f->fold, 1500), 31000);
+    assert_int_equal(fold_run(&f->fold, 30000, 1500), 31000);
     assert_int_equal(f->told.n[DEVIATION_UPDATE], 0);
-    fold_run(&f->fold, 31000);
+    fold_run(&f->fold, 30000, 31000);
     assert_int_equal(f->told.n[DEVIATION_UPDATE], 1);
-    fold_run(&f->fold, 61000);
+    fold_run(&f->fold, 30000, 61000);
     assert_int_equal(f->told.n[DEVIATION_UPDATE], 1);
     close_all(f, ds, N, true);
     assert_int_equal(f->told.n[DEVIATION_OPEN], 1);
@@ -125,7 +125,7 @@ test_a_scan_is_one_incident(void **state)
     assert_int_equal(f->told.n_hosts, 1);
     assert_int_equal(f->told.n_ports, N);
     assert_int_equal(f->told.kind, INCIDENT_SCAN);
-    assert_int_equal(fold_run(&f->fold, 90000), 0);
+    assert_int_equal(fold_run(&f->fold, 30000, 90000), 0);
     free(ds);
 }
 
