@@ -14,11 +14,13 @@
 
 #include <openvswitch/json.h>
 #include <openvswitch/ofp-msgs.h>
+#include <openvswitch/ofp-port.h>
 #include <openvswitch/vlog.h>
 
 #include "daemon.h"
 #include "explain.h"
 #include "fatal-signal.h"
+#include "flow.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -145,7 +147,7 @@ bridge_up(uint64_t datapath_id, void *b_)
     b->up = true;
     VLOG_INFO("%s: connected (datapath %016"PRIx64")",
               b->daemon->bridge_names.names[b->index], datapath_id);
-    keeper_push(b->daemon->keeper, b->index);
+    keeper_bridge_up(b->daemon->keeper, b->index, datapath_id);
 }
 
 static void
@@ -153,6 +155,7 @@ bridge_down(const char *why, void *b_)
 {
     struct bridge_state *b = b_;
     b->up = false;
+    keeper_bridge_down(b->daemon->keeper, b->index);
     book_close_bridge(&b->daemon->book, b->index);
     VLOG_WARN("%s: %s; waiting for it",
               b->daemon->bridge_names.names[b->index], why);
@@ -225,16 +228,44 @@ bridge_message(const struct ofp_header *oh, void *b_)
     }
 }
 
-/* Only bridges that are there: the others are pushed to when they come. */
+static void
+bridge_new_port(const struct ofputil_phy_port *port, void *b_)
+{
+    struct bridge_state *b = b_;
+    /* A longer name may be cut off. */
+    if (strlen(port->name) < OFP_MAX_PORT_NAME_LEN - 1
+        && ovsdb_watch_note_ofport(b->daemon->ovsdb_watch, port->name,
+                                   ofp_to_u16(port->port_no))) {
+        keeper_ports_changed(b->daemon->keeper, b->index);
+    }
+}
+
 static void
 database_changed(void *d_)
 {
     struct daemon *d = d_;
     for (size_t i = 0; i < d->bridge_names.n; i++) {
-        if (d->bridges[i].up) {
-            keeper_push(d->keeper, i);
-        }
+        keeper_ports_changed(d->keeper, i);
     }
+}
+
+static void
+config_changed(void *d_ OVS_UNUSED)
+{
+}
+
+static const struct ovsdb_rows *
+get_rows(void *d_)
+{
+    const struct daemon *d = d_;
+    return d->ovsdb_watch ? ovsdb_watch_rows(d->ovsdb_watch) : NULL;
+}
+
+static struct openflow *
+get_openflow(size_t bridge, void *d_)
+{
+    const struct daemon *d = d_;
+    return d->bridges[bridge].up ? d->bridges[bridge].openflow : NULL;
 }
 
 static void
@@ -423,10 +454,10 @@ static void
 start_watching(struct daemon *d)
 {
     static const struct openflow_callbacks openflow_callbacks = {
-        bridge_up, bridge_down, bridge_message,
+        bridge_up, bridge_down, bridge_message, bridge_new_port,
     };
     static const struct ovsdb_watch_callbacks ovsdb_callbacks = {
-        database_changed, database_down,
+        database_changed, config_changed, database_down,
     };
     for (size_t i = 0; i < d->bridge_names.n; i++) {
         struct bridge_state *b = &d->bridges[i];
@@ -445,7 +476,7 @@ int
 main(int argc, char *argv[])
 {
     static const struct keeper_callbacks keeper_callbacks = {
-        loaded, pushed, idle,
+        loaded, pushed, idle, get_rows, get_openflow,
     };
     struct daemon d = { .status = EXIT_SUCCESS };
     set_program_name(argv[0]);
