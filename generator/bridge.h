@@ -24,6 +24,9 @@ char *bridge_open(const char *target, long long int deadline_ms,
                   struct bridge **bridgep) OVS_WARN_UNUSED_RESULT;
 void bridge_close(struct bridge *);
 
+/* The same without connecting: good for bridge_set_no_flood() only. */
+struct bridge *bridge_prepare(const char *target, long long int deadline_ms);
+
 /* "br0" or the connection method, as given. */
 const char *bridge_target(const struct bridge *);
 uint64_t bridge_datapath_id(const struct bridge *);

@@ -77,6 +77,26 @@ set_flood(const struct job *job, struct bridge *bridge)
     return error;
 }
 
+char *
+push_no_flood(const char *target, const struct ports *ports,
+              const struct push_options *options)
+{
+    struct bridge *bridge = bridge_prepare(target, time_msec()
+                                                   + options->timeout_ms);
+    uint8_t *wanted = xmalloc(PORT_MAX);
+    memset(wanted, FLOOD_KEEP, PORT_MAX);
+    for (size_t i = 0; i < ports->n_workloads; i++) {
+        if (ports->of_workload[i]) {
+            wanted[ports->of_workload[i]] = FLOOD_NO;
+        }
+    }
+    size_t n_changed;
+    char *error = bridge_set_no_flood(bridge, wanted, &n_changed);
+    free(wanted);
+    bridge_close(bridge);
+    return error;
+}
+
 static char *
 handle_bridge(const struct job *job, struct bridge *bridge, struct ovsdb *db)
 {

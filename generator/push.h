@@ -60,4 +60,9 @@ struct push_result *push_prepare(const struct topology *, const char *target,
                                  const struct flow_set *installed,
                                  const struct push_options *);
 
+/* Only sets the flood setting of the workloads' ports.  Returns an error that
+ * the caller must free. */
+char *push_no_flood(const char *target, const struct ports *ports,
+                    const struct push_options *) OVS_WARN_UNUSED_RESULT;
+
 #endif /* push.h */

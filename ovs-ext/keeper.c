@@ -22,14 +22,16 @@
 /* What failed is tried again after so long. */
 #define RETRY_MS 1000
 
-/* A full push comes so long after a quick one: others that follow closely are
- * not to wait for it. */
-#define VERIFY_MS 100
+/* A full push comes so long after the last of quick ones, which are not to
+ * wait for it, and at most so long after the first. */
+#define VERIFY_MS 200
+#define VERIFY_MAX_MS 1000
 
 enum work_kind {
     WORK_READ,                  /* Reads the manifests. */
     WORK_PUSH,                  /* Full pushes. */
-    WORK_PREPARE,               /* Quick pushes, up to what they send. */
+    WORK_PREPARE,               /* Quick pushes, up to what they send; and */
+    WORK_FLOOD,                 /* ... what they leave: flood settings. */
 };
 
 /* A bridge in a piece of work. */
@@ -61,6 +63,7 @@ struct work {
 struct bridge_memory {
     bool dirty;                 /* A full push is wanted. */
     bool ports_changed;         /* ... perhaps: to be looked at. */
+    bool flood;                 /* WORK_FLOOD is wanted. */
     unsigned int session;       /* Counts up when it begins or ends. */
     uint64_t datapath_id;       /* 0: not there. */
 
@@ -79,7 +82,7 @@ struct keeper {
     struct watch *done;
     struct timer *retry;        /* What failed. */
     struct timer *verify;       /* Full pushes after quick ones. */
-    bool verify_set;
+    long long int verify_since; /* 0: it is not set. */
     struct timer *window;       /* A link becomes valid, or ceases to be. */
 
     struct topology *topology;  /* In force; NULL: none yet. */
@@ -175,6 +178,19 @@ prepare(struct work *work)
     }
 }
 
+/* What fails here, the full push that follows does and tells. */
+static void
+set_no_flood(struct work *work)
+{
+    const struct keeper *keeper = work->keeper;
+    const struct push_options options = get_push_options(&keeper->settings);
+    for (size_t i = 0; i < work->n; i++) {
+        size_t bridge = work->targets[i].bridge;
+        free(push_no_flood(keeper->settings.bridges[bridge],
+                           keeper->bridges[bridge].ports, &options));
+    }
+}
+
 static void *
 run_work(void *work_)
 {
@@ -183,6 +199,7 @@ run_work(void *work_)
         [WORK_READ] = read_manifests,
         [WORK_PUSH] = push,
         [WORK_PREPARE] = prepare,
+        [WORK_FLOOD] = set_no_flood,
     };
     kinds[work->kind](work);
     uint64_t one = 1;
@@ -315,17 +332,20 @@ take_results(struct keeper *keeper, struct work *work)
 static void
 verify_soon(struct keeper *keeper)
 {
-    if (!keeper->verify_set) {
-        keeper->verify_set = true;
-        timer_set(keeper->verify, VERIFY_MS);
+    long long int now = time_msec();
+    if (!keeper->verify_since) {
+        keeper->verify_since = now;
     }
+    timer_set(keeper->verify,
+              MAX(0, MIN(VERIFY_MS,
+                         keeper->verify_since + VERIFY_MAX_MS - now)));
 }
 
 static void
 verify(void *keeper_)
 {
     struct keeper *keeper = keeper_;
-    keeper->verify_set = false;
+    keeper->verify_since = 0;
     for (size_t i = 0; i < keeper->settings.n_bridges; i++) {
         keeper->bridges[i].dirty |= keeper->bridges[i].datapath_id != 0;
     }
@@ -339,7 +359,8 @@ has_more(const struct keeper *keeper)
     bool more = keeper->reload || keeper->modes_changed;
     for (size_t i = 0; keeper->topology && i < keeper->settings.n_bridges;
          i++) {
-        more |= keeper->bridges[i].dirty || keeper->bridges[i].ports_changed;
+        const struct bridge_memory *memory = &keeper->bridges[i];
+        more |= memory->dirty || memory->ports_changed || memory->flood;
     }
     return more;
 }
@@ -380,6 +401,7 @@ sent(const char *error, void *target_)
         target->result->elapsed_ms = time_msec() - work->start_ms;
         keeper->callbacks.pushed(target->bridge, target->result, keeper->aux);
         remember(memory, target->result);
+        memory->flood = true;
         verify_soon(keeper);
     }
     if (!--work->n_sending) {
@@ -442,12 +464,25 @@ resolve(struct keeper *keeper, size_t i)
     return ports;
 }
 
+static void
+add_target(struct work *work, size_t bridge)
+{
+    struct keeper *keeper = work->keeper;
+    work->targets[work->n++] = (struct target) {
+        .bridge = bridge, .session = keeper->bridges[bridge].session,
+        .keeper = keeper,
+    };
+}
+
 /* If a quick push to bridge 'i' is wanted, adds it to 'work'. */
 static void
 look_at_ports(struct keeper *keeper, size_t i, struct work *work)
 {
     struct bridge_memory *memory = &keeper->bridges[i];
     struct openflow *openflow = keeper->callbacks.openflow(i, keeper->aux);
+    if (!memory->ports_changed) {
+        return;
+    }
     memory->ports_changed = false;
     if (!is_known(memory) || !openflow) {
         memory->dirty = true;
@@ -460,46 +495,59 @@ look_at_ports(struct keeper *keeper, size_t i, struct work *work)
         ports_destroy(ports);
         verify_soon(keeper);
     } else {
-        work->targets[work->n++] = (struct target) {
-            .bridge = i, .session = memory->session, .ports = ports,
-            .of_version = openflow_version(openflow), .keeper = keeper,
-        };
+        add_target(work, i);
+        work->targets[work->n - 1].ports = ports;
+        work->targets[work->n - 1].of_version = openflow_version(openflow);
     }
 }
 
-/* What is most urgent, as a piece of work without the rest filled in. */
-static struct work *
-choose_work(struct keeper *keeper)
+static void
+add_flood(struct keeper *keeper, size_t i, struct work *work)
 {
-    size_t n_bridges = keeper->settings.n_bridges;
-    struct work *work = xzalloc(sizeof *work);
-    report_init(&work->report);
-    work->targets = xcalloc(n_bridges + 1, sizeof *work->targets);
-    for (size_t i = 0; keeper->topology && i < n_bridges; i++) {
-        if (keeper->bridges[i].ports_changed) {
-            look_at_ports(keeper, i, work);
-        }
+    struct bridge_memory *memory = &keeper->bridges[i];
+    if (memory->flood && is_known(memory)) {
+        add_target(work, i);
     }
-    if (work->n) {
-        work->kind = WORK_PREPARE;
-        return work;
+    memory->flood = false;
+}
+
+static void
+add_push(struct keeper *keeper, size_t i, struct work *work)
+{
+    struct bridge_memory *memory = &keeper->bridges[i];
+    if (memory->dirty) {
+        memory->dirty = false;
+        add_target(work, i);
+        work->targets[work->n - 1].ports = resolve(keeper, i);
+    }
+}
+
+/* Calls 'add' for each bridge.  Returns true if something is to be done. */
+static bool
+choose(struct keeper *keeper, struct work *work, enum work_kind kind,
+       void (*add)(struct keeper *, size_t, struct work *))
+{
+    work->kind = kind;
+    for (size_t i = 0; keeper->topology && i < keeper->settings.n_bridges;
+         i++) {
+        add(keeper, i, work);
+    }
+    return work->n;
+}
+
+/* Fills in the most urgent of what is wanted, if there is any. */
+static bool
+choose_work(struct keeper *keeper, struct work *work)
+{
+    if (choose(keeper, work, WORK_PREPARE, look_at_ports)
+        || choose(keeper, work, WORK_FLOOD, add_flood)) {
+        return true;
     } else if (keeper->reload) {
         work->kind = WORK_READ;
         keeper->reload = false;
-        return work;
+        return true;
     }
-    for (size_t i = 0; keeper->topology && i < n_bridges; i++) {
-        struct bridge_memory *memory = &keeper->bridges[i];
-        if (memory->dirty) {
-            memory->dirty = false;
-            work->targets[work->n++] = (struct target) {
-                .bridge = i, .session = memory->session,
-                .ports = resolve(keeper, i), .keeper = keeper,
-            };
-        }
-    }
-    work->kind = WORK_PUSH;
-    return work;
+    return choose(keeper, work, WORK_PUSH, add_push);
 }
 
 /* Starts what is wanted, unless something is under way: its end starts it. */
@@ -515,14 +563,17 @@ start(struct keeper *keeper)
         modes_apply(&keeper->modes, keeper->topology, false);
         set_all_dirty(keeper);
     }
-    struct work *work = choose_work(keeper);
-    if (work->kind != WORK_READ && !work->n) {
-        work_destroy(work);
-        return;
-    }
+    struct work *work = xzalloc(sizeof *work);
     work->keeper = keeper;
     work->topology = keeper->topology;
     work->start_ms = time_msec();
+    report_init(&work->report);
+    work->targets = xcalloc(keeper->settings.n_bridges + 1,
+                            sizeof *work->targets);
+    if (!choose_work(keeper, work)) {
+        work_destroy(work);
+        return;
+    }
     keeper->work = work;
     work->thread = ovs_thread_create("keeper", run_work, work);
 }
