@@ -279,7 +279,7 @@ static struct json *
 build_query(uint64_t datapath_id)
 {
     static const char *bridge_columns[] = {
-        "_uuid", "datapath_id", "ports", NULL
+        "_uuid", "name", "datapath_id", "ports", NULL
     };
     static const char *port_columns[] = {
         "_uuid", "name", "tag", "interfaces", NULL
@@ -450,26 +450,32 @@ ovsdb_rows_destroy(struct ovsdb_rows *rows)
 }
 
 static const struct json *
-find_bridge(const struct ovsdb_rows *rows, uint64_t datapath_id)
+find_bridge(const struct ovsdb_rows *rows, const char *column,
+            const char *wanted)
 {
-    char *wanted = xasprintf("%016"PRIx64, datapath_id);
-    const struct json *found = NULL;
     const struct shash_node *node;
     SHASH_FOR_EACH (node, &rows->bridges) {
-        const char *id = string_member(node->data, "datapath_id");
-        if (id && !strcmp(id, wanted)) {
-            found = node->data;
+        const char *value = string_member(node->data, column);
+        if (value && !strcmp(value, wanted)) {
+            return node->data;
         }
     }
-    free(wanted);
-    return found;
+    return NULL;
+}
+
+bool
+ovsdb_rows_have_bridge(const struct ovsdb_rows *rows, const char *name)
+{
+    return find_bridge(rows, "name", name) != NULL;
 }
 
 char *
 ovsdb_resolve_rows(const struct ovsdb_rows *rows, uint64_t datapath_id,
                    struct ports *ports)
 {
-    const struct json *bridge = find_bridge(rows, datapath_id);
+    char *id = xasprintf("%016"PRIx64, datapath_id);
+    const struct json *bridge = find_bridge(rows, "datapath_id", id);
+    free(id);
     if (!bridge) {
         return xasprintf("this OVSDB has no bridge with datapath id "
                          "%016"PRIx64"; --db must name the OVSDB of the "

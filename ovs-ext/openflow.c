@@ -295,6 +295,15 @@ openflow_destroy(struct openflow *of)
     }
 }
 
+void
+openflow_hurry(struct openflow *of)
+{
+    if (!of->connection) {
+        of->backoff_ms = BACKOFF_MIN_MS;
+        timer_set(of->retry, 0);
+    }
+}
+
 int
 openflow_version(const struct openflow *of)
 {

@@ -36,6 +36,9 @@ char *openflow_create(struct loop *, const char *target,
                       struct openflow **) OVS_WARN_UNUSED_RESULT;
 void openflow_destroy(struct openflow *);
 
+/* If the bridge is not there: it may be now. */
+void openflow_hurry(struct openflow *);
+
 /* The version in use, or 0 while the bridge is not there. */
 int openflow_version(const struct openflow *);
 

@@ -111,6 +111,7 @@ pushed(size_t bridge, const struct push_result *result, void *d_)
         d->status = d->status ? d->status : EXIT_BRIDGE;
         return;
     }
+    b->in_force = b->up;
     b->pushed_ms = time_wall_msec();
     b->elapsed_ms = result->elapsed_ms;
     b->n_flows = result->wanted.n;
@@ -136,6 +137,7 @@ idle(void *d_)
     if (d->once) {
         loop_stop(d->loop);
     }
+    restore_wait_idle(d->restore_wait);
 }
 
 /* What happens outside. */
@@ -147,15 +149,18 @@ bridge_up(uint64_t datapath_id, void *b_)
     b->up = true;
     VLOG_INFO("%s: connected (datapath %016"PRIx64")",
               b->daemon->bridge_names.names[b->index], datapath_id);
+    b->in_force = false;
     keeper_bridge_up(b->daemon->keeper, b->index, datapath_id);
+    restore_wait_bridge_changed(b->daemon->restore_wait);
 }
 
 static void
 bridge_down(const char *why, void *b_)
 {
     struct bridge_state *b = b_;
-    b->up = false;
+    b->up = b->in_force = false;
     keeper_bridge_down(b->daemon->keeper, b->index);
+    restore_wait_bridge_changed(b->daemon->restore_wait);
     book_close_bridge(&b->daemon->book, b->index);
     VLOG_WARN("%s: %s; waiting for it",
               b->daemon->bridge_names.names[b->index], why);
@@ -249,9 +254,45 @@ database_changed(void *d_)
     }
 }
 
+/* ovs-vswitchd has said something: it is there. */
 static void
-config_changed(void *d_ OVS_UNUSED)
+config_changed(void *d_)
 {
+    struct daemon *d = d_;
+    for (size_t i = 0; i < d->bridge_names.n; i++) {
+        openflow_hurry(d->bridges[i].openflow);
+    }
+    restore_wait_config_changed(d->restore_wait);
+}
+
+/* For restore-wait.h. */
+
+static void
+push_all(void *d_)
+{
+    struct daemon *d = d_;
+    for (size_t i = 0; i < d->bridge_names.n; i++) {
+        d->bridges[i].in_force = false;
+    }
+    keeper_push_all(d->keeper);
+}
+
+/* A bridge that OVSDB does not have by name need not have it; of a connection
+ * method, only the connection can tell. */
+static bool
+policy_in_force(void *d_)
+{
+    const struct daemon *d = d_;
+    const struct ovsdb_rows *rows = ovsdb_watch_rows(d->ovsdb_watch);
+    for (size_t i = 0; i < d->bridge_names.n; i++) {
+        const struct bridge_state *b = &d->bridges[i];
+        const char *name = d->bridge_names.names[i];
+        if (!b->in_force && (strchr(name, ':')
+                             || ovsdb_rows_have_bridge(rows, name))) {
+            return false;
+        }
+    }
+    return d->topology != NULL;
 }
 
 static const struct ovsdb_rows *
@@ -269,8 +310,10 @@ get_openflow(size_t bridge, void *d_)
 }
 
 static void
-database_down(const char *why, void *d_ OVS_UNUSED)
+database_down(const char *why, void *d_)
 {
+    struct daemon *d = d_;
+    restore_wait_database_down(d->restore_wait);
     VLOG_WARN("OVSDB: %s; waiting for it", why);
 }
 
@@ -297,7 +340,8 @@ terminate(void *d_)
 {
     struct daemon *d = d_;
     VLOG_INFO("ending; what is installed stays in force");
-    loop_stop(d->loop);
+    restore_wait_let_go(d->restore_wait);
+    loop_stop_soon(d->loop);
 }
 
 /* Start. */
@@ -466,6 +510,14 @@ start_watching(struct daemon *d)
     }
     fail_on(ovsdb_watch_create(d->loop, settings_text(&d->settings, SETTING_DB),
                                &ovsdb_callbacks, d, &d->ovsdb_watch));
+    static const struct restore_wait_callbacks wait_callbacks = {
+        push_all, policy_in_force,
+    };
+    int limit_s = settings_number(&d->settings, SETTING_RESTORE_WAIT);
+    if (limit_s) {
+        d->restore_wait = restore_wait_create(d->loop, d->ovsdb_watch,
+                                              limit_s, &wait_callbacks, d);
+    }
     d->topology_watch = topology_watch_create(
         d->loop, (const char *const *) d->paths.names, d->paths.n,
         manifests_changed, d);
@@ -518,6 +570,7 @@ main(int argc, char *argv[])
     }
     keeper_destroy(d.keeper);
     topology_watch_destroy(d.topology_watch);
+    restore_wait_destroy(d.restore_wait);
     ovsdb_watch_destroy(d.ovsdb_watch);
     for (size_t i = 0; i < d.bridge_names.n; i++) {
         openflow_destroy(d.bridges[i].openflow);
