@@ -19,11 +19,6 @@
  * of the cost. */
 #define BATCH_BYTES (64 * 1024)
 
-/* The transaction ids of what is not a flow. */
-#define OPEN_XID (BUNDLE_FIRST_XID - 3)
-#define BARRIER_XID (BUNDLE_FIRST_XID - 2)
-#define COMMIT_XID (BUNDLE_FIRST_XID - 1)
-
 /* "br0: refused the flow ... : why". */
 static char *
 refusal(struct bridge *bridge, const struct flow_set *changes,
@@ -108,7 +103,7 @@ static void
 put_barrier(struct ofpbuf *batch, int version)
 {
     struct ofpbuf *barrier = ofputil_encode_barrier_request(version);
-    ((struct ofp_header *) barrier->data)->xid = htonl(BARRIER_XID);
+    ((struct ofp_header *) barrier->data)->xid = htonl(BUNDLE_BARRIER_XID);
     ofpbuf_put(batch, barrier->data, barrier->size);
     ofpbuf_delete(barrier);
 }
@@ -127,7 +122,8 @@ bridge_apply(struct bridge *bridge, const struct flow_set *changes)
     for (size_t i = 0; i < changes->n && !error; ) {
         struct ofpbuf *batch = ofpbuf_new(BATCH_BYTES + 4096);
         if (!i) {
-            bundle_put_control(batch, version, OFPBCT_OPEN_REQUEST, OPEN_XID);
+            bundle_put_control(batch, version, OFPBCT_OPEN_REQUEST,
+                               BUNDLE_OPEN_XID);
         }
         while (i < changes->n && batch->size < BATCH_BYTES) {
             bundle_put_change(batch, version, changes, i++);
@@ -141,16 +137,16 @@ bridge_apply(struct bridge *bridge, const struct flow_set *changes)
         }
     }
     if (!error) {
-        error = wait_for(bridge, changes, BARRIER_XID, &last_xid);
+        error = wait_for(bridge, changes, BUNDLE_BARRIER_XID, &last_xid);
     }
     if (!error) {
         struct ofpbuf *commit = ofpbuf_new(64);
         bundle_put_control(commit, version, OFPBCT_COMMIT_REQUEST,
-                           COMMIT_XID);
+                           BUNDLE_COMMIT_XID);
         error = send_batch(bridge, commit);
     }
     if (!error) {
-        error = wait_for(bridge, changes, COMMIT_XID, &last_xid);
+        error = wait_for(bridge, changes, BUNDLE_COMMIT_XID, &last_xid);
     }
     return error;
 }

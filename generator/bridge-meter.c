@@ -73,9 +73,9 @@ read_meters(struct bridge *bridge, const struct report_settings *settings,
     return error ? bridge_error(bridge, "reading meters", error) : NULL;
 }
 
-static int
-send_meter_mod(struct bridge *bridge, const struct report_settings *settings,
-               uint16_t port, int command)
+static struct ofpbuf *
+encode_meter_mod(int of_version, const struct report_settings *settings,
+                 uint16_t port, int command)
 {
     struct ofputil_meter_band band = {
         .type = OFPMBT13_DROP,
@@ -91,8 +91,24 @@ send_meter_mod(struct bridge *bridge, const struct report_settings *settings,
             .bands = &band,
         },
     };
-    return bridge_send(bridge, bridge->vconn, ofputil_encode_meter_mod(
-                           vconn_get_version(bridge->vconn), &mod));
+    return ofputil_encode_meter_mod(of_version, &mod);
+}
+
+void
+bridge_put_meters(struct ofpbuf *b, int of_version,
+                  const struct report_settings *settings,
+                  const struct ports *ports, const struct ports *before)
+{
+    for (size_t i = 0; i < ports->n_workloads; i++) {
+        uint16_t port = ports->of_workload[i];
+        if (port && port != before->of_workload[i]) {
+            struct ofpbuf *msg = encode_meter_mod(of_version, settings, port,
+                                                  OFPMC13_ADD);
+            ofpmsg_update_length(msg);
+            ofpbuf_put(b, msg->data, msg->size);
+            ofpbuf_delete(msg);
+        }
+    }
 }
 
 /* Waits until the bridge has handled all; returns the first refusal. */
@@ -138,9 +154,10 @@ bridge_set_meters(struct bridge *bridge,
     for (size_t i = 0; !message && !error && i < PORT_MAX; i++) {
         if (todo[i]) {
             any = true;
-            error = send_meter_mod(bridge, settings, i,
-                                   todo[i] == METER_ADD ? OFPMC13_ADD
-                                   : OFPMC13_MODIFY);
+            error = bridge_send(bridge, bridge->vconn, encode_meter_mod(
+                                    vconn_get_version(bridge->vconn),
+                                    settings, i, todo[i] == METER_ADD
+                                    ? OFPMC13_ADD : OFPMC13_MODIFY));
         }
     }
     free(todo);

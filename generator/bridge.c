@@ -185,16 +185,22 @@ read_datapath_id(struct bridge *bridge)
     return NULL;
 }
 
+struct bridge *
+bridge_prepare(const char *target, long long int deadline_ms)
+{
+    struct bridge *bridge = xzalloc(sizeof *bridge);
+    bridge->target = xstrdup(target);
+    bridge->vconn_name = target_to_vconn_name(target);
+    bridge->deadline_ms = deadline_ms;
+    return bridge;
+}
+
 char *
 bridge_open(const char *target, long long int deadline_ms,
             struct bridge **bridgep)
 {
     *bridgep = NULL;
-    struct bridge *bridge = xzalloc(sizeof *bridge);
-    bridge->target = xstrdup(target);
-    bridge->vconn_name = target_to_vconn_name(target);
-    bridge->deadline_ms = deadline_ms;
-
+    struct bridge *bridge = bridge_prepare(target, deadline_ms);
     char *error = bridge_open_vconn(bridge, FLOW_VERSIONS, &bridge->vconn);
     if (!error) {
         error = read_datapath_id(bridge);

@@ -24,6 +24,9 @@ char *bridge_open(const char *target, long long int deadline_ms,
                   struct bridge **bridgep) OVS_WARN_UNUSED_RESULT;
 void bridge_close(struct bridge *);
 
+/* The same without connecting: good for bridge_set_no_flood() only. */
+struct bridge *bridge_prepare(const char *target, long long int deadline_ms);
+
 /* "br0" or the connection method, as given. */
 const char *bridge_target(const struct bridge *);
 uint64_t bridge_datapath_id(const struct bridge *);
@@ -48,6 +51,12 @@ char *bridge_set_meters(struct bridge *,
                         const struct report_settings *settings,
                         const struct ports *)
     OVS_WARN_UNUSED_RESULT;
+
+/* Appends the messages that make the meters of those workloads at 'ports' that
+ * were not at a port in 'before'.  The bridge refuses those that it has. */
+void bridge_put_meters(struct ofpbuf *, int of_version,
+                       const struct report_settings *settings,
+                       const struct ports *ports, const struct ports *before);
 
 /* Sets OFPPC_NO_FLOOD as 'wanted', by port number, says, so that what others
  * flood does not reach a workload.  '*n_changed' counts ports that were not

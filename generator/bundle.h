@@ -15,6 +15,11 @@
  * libopenvswitch allocates. */
 #define BUNDLE_FIRST_XID UINT32_C(0x80000000)
 
+/* The transaction ids of what is not a flow. */
+#define BUNDLE_OPEN_XID (BUNDLE_FIRST_XID - 3)
+#define BUNDLE_BARRIER_XID (BUNDLE_FIRST_XID - 2)
+#define BUNDLE_COMMIT_XID (BUNDLE_FIRST_XID - 1)
+
 /* Appends a request of 'type' (OFPBCT_*_REQUEST).  'xid' is in host order. */
 void bundle_put_control(struct ofpbuf *, int of_version, uint16_t type,
                         uint32_t xid);

@@ -253,8 +253,7 @@ struct interface {
 };
 
 struct resolver {
-    struct shash port_rows;     /* By UUID. */
-    struct shash interface_rows; /* By UUID. */
+    const struct ovsdb_rows *rows;
     struct shash by_binding;    /* "=NAME" or "KEY=VALUE": interface. */
     const struct json *port_row; /* That the interfaces are being read of. */
     struct interface *interfaces;
@@ -279,7 +278,9 @@ select_op(const char *table, struct json *where, const char *columns[])
 static struct json *
 build_query(uint64_t datapath_id)
 {
-    static const char *bridge_columns[] = { "name", "ports", NULL };
+    static const char *bridge_columns[] = {
+        "_uuid", "name", "datapath_id", "ports", NULL
+    };
     static const char *port_columns[] = {
         "_uuid", "name", "tag", "interfaces", NULL
     };
@@ -300,33 +301,32 @@ build_query(uint64_t datapath_id)
     return params;
 }
 
-/* The rows of operation 'i' in the reply to a transact request. */
-static const struct json *
-result_rows(const struct json *result, size_t i)
+/* Enters the rows that operation 'i' of a transaction has selected into
+ * 'index' by UUID.  They stay part of 'result'. */
+static bool
+index_rows(const struct json *result, size_t i, struct shash *index)
 {
     if (result->type != JSON_ARRAY || i >= result->array.n) {
-        return NULL;
+        return false;
     }
     const struct json *rows = member(result->array.elems[i], "rows");
-    return rows && rows->type == JSON_ARRAY ? rows : NULL;
-}
-
-static void
-index_rows(const struct json *rows, struct shash *index)
-{
-    for (size_t i = 0; i < rows->array.n; i++) {
-        const char *uuid = row_uuid(rows->array.elems[i]);
+    if (!rows || rows->type != JSON_ARRAY) {
+        return false;
+    }
+    for (size_t j = 0; j < rows->array.n; j++) {
+        const char *uuid = row_uuid(rows->array.elems[j]);
         if (uuid) {
-            shash_add(index, uuid, rows->array.elems[i]);
+            shash_add(index, uuid, rows->array.elems[j]);
         }
     }
+    return true;
 }
 
 static void
 add_interface(const char *uuid, void *resolver_)
 {
     struct resolver *r = resolver_;
-    const struct json *row = shash_find_data(&r->interface_rows, uuid);
+    const struct json *row = shash_find_data(&r->rows->interfaces, uuid);
     long long int ofport = row ? integer_member(row, "ofport") : -1;
     if (ofport < 1 || ofport > UINT16_MAX) {
         return;
@@ -358,7 +358,7 @@ static void
 add_port(const char *uuid, void *resolver_)
 {
     struct resolver *r = resolver_;
-    r->port_row = shash_find_data(&r->port_rows, uuid);
+    r->port_row = shash_find_data(&r->rows->ports, uuid);
     if (r->port_row) {
         for_each_reference(member(r->port_row, "interfaces"), add_interface,
                            r);
@@ -433,6 +433,67 @@ bind_workloads(struct resolver *r, struct ports *ports)
     return NULL;
 }
 
+void
+ovsdb_rows_init(struct ovsdb_rows *rows)
+{
+    shash_init(&rows->bridges);
+    shash_init(&rows->ports);
+    shash_init(&rows->interfaces);
+}
+
+void
+ovsdb_rows_destroy(struct ovsdb_rows *rows)
+{
+    shash_destroy(&rows->bridges);
+    shash_destroy(&rows->ports);
+    shash_destroy(&rows->interfaces);
+}
+
+static const struct json *
+find_bridge(const struct ovsdb_rows *rows, const char *column,
+            const char *wanted)
+{
+    const struct shash_node *node;
+    SHASH_FOR_EACH (node, &rows->bridges) {
+        const char *value = string_member(node->data, column);
+        if (value && !strcmp(value, wanted)) {
+            return node->data;
+        }
+    }
+    return NULL;
+}
+
+bool
+ovsdb_rows_have_bridge(const struct ovsdb_rows *rows, const char *name)
+{
+    return find_bridge(rows, "name", name) != NULL;
+}
+
+char *
+ovsdb_resolve_rows(const struct ovsdb_rows *rows, uint64_t datapath_id,
+                   struct ports *ports)
+{
+    char *id = xasprintf("%016"PRIx64, datapath_id);
+    const struct json *bridge = find_bridge(rows, "datapath_id", id);
+    free(id);
+    if (!bridge) {
+        return xasprintf("this OVSDB has no bridge with datapath id "
+                         "%016"PRIx64"; --db must name the OVSDB of the "
+                         "bridge's own host", datapath_id);
+    }
+    struct resolver r = {
+        .rows = rows,
+        .by_binding = SHASH_INITIALIZER(&r.by_binding),
+        .interfaces = xcalloc(shash_count(&rows->interfaces) + 1,
+                              sizeof *r.interfaces),
+    };
+    for_each_reference(member(bridge, "ports"), add_port, &r);
+    char *error = bind_workloads(&r, ports);
+    shash_destroy(&r.by_binding);
+    free(r.interfaces);
+    return error;
+}
+
 char *
 ovsdb_resolve_ports(struct ovsdb *db, uint64_t datapath_id,
                     struct ports *ports)
@@ -442,34 +503,23 @@ ovsdb_resolve_ports(struct ovsdb *db, uint64_t datapath_id,
     if (error) {
         return error;
     }
-    const struct json *bridges = result_rows(result, 0);
-    const struct json *port_rows = result_rows(result, 1);
-    const struct json *interface_rows = result_rows(result, 2);
-    if (!bridges || !port_rows || !interface_rows) {
+    struct ovsdb_rows rows;
+    ovsdb_rows_init(&rows);
+    if (!index_rows(result, 0, &rows.bridges)
+        || !index_rows(result, 1, &rows.ports)
+        || !index_rows(result, 2, &rows.interfaces)) {
         error = xasprintf("%s: the reply of OVSDB is not understood",
                           db->remote);
-    } else if (bridges->array.n != 1) {
-        error = xasprintf("%s: this OVSDB has no bridge with datapath id "
-                          "%016"PRIx64"; --db must name the OVSDB of the "
-                          "bridge's own host", db->remote, datapath_id);
     } else {
-        struct resolver r = {
-            .port_rows = SHASH_INITIALIZER(&r.port_rows),
-            .interface_rows = SHASH_INITIALIZER(&r.interface_rows),
-            .by_binding = SHASH_INITIALIZER(&r.by_binding),
-            .interfaces = xcalloc(interface_rows->array.n + 1,
-                                  sizeof *r.interfaces),
-        };
-        index_rows(port_rows, &r.port_rows);
-        index_rows(interface_rows, &r.interface_rows);
-        for_each_reference(member(bridges->array.elems[0], "ports"), add_port,
-                           &r);
-        error = bind_workloads(&r, ports);
-        shash_destroy(&r.port_rows);
-        shash_destroy(&r.interface_rows);
-        shash_destroy(&r.by_binding);
-        free(r.interfaces);
+        char *wrong = ovsdb_resolve_rows(&rows, datapath_id, ports);
+        if (wrong && !shash_count(&rows.bridges)) {
+            error = xasprintf("%s: %s", db->remote, wrong);
+            free(wrong);
+        } else {
+            error = wrong;
+        }
     }
+    ovsdb_rows_destroy(&rows);
     json_destroy(result);
     return error;
 }

@@ -154,6 +154,36 @@ ports_add_access(struct ports *ports, uint16_t port, uint16_t vlan)
     };
 }
 
+bool
+ports_equal(const struct ports *a, const struct ports *b)
+{
+    if (a->n_workloads != b->n_workloads || a->n_access != b->n_access) {
+        return false;
+    }
+    for (size_t i = 0; i < a->n_workloads; i++) {
+        if (a->of_workload[i] != b->of_workload[i]) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < a->n_access; i++) {
+        if (a->access[i].port != b->access[i].port
+            || a->access[i].vlan != b->access[i].vlan) {
+            return false;
+        }
+    }
+    return true;
+}
+
+size_t
+ports_n_local(const struct ports *ports)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < ports->n_workloads; i++) {
+        n += ports->of_workload[i] != 0;
+    }
+    return n;
+}
+
 size_t
 port_range_to_masks(uint16_t first, uint16_t last, struct port_mask out[])
 {

@@ -49,6 +49,10 @@ char *ports_read_file(struct ports *, const char *file)
 
 void ports_add_access(struct ports *, uint16_t port, uint16_t vlan);
 
+/* True if both, of one topology, have everything at the same place. */
+bool ports_equal(const struct ports *, const struct ports *);
+size_t ports_n_local(const struct ports *);
+
 /* The smallest number of aligned blocks (masks of leading ones) that make up
  * 'first' to 'last'; none if 'first' is the larger.  'out' has room for 30,
  * the most that 16 bits need.  Returns how many.  (Masks with holes could do

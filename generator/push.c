@@ -18,6 +18,7 @@ struct job {
     const struct topology *topology;
     const struct push_options *options;
     struct push_result *result;
+    bool ports_known;
     pthread_t thread;
 };
 
@@ -28,22 +29,22 @@ find_ports(const struct job *job, const struct bridge *bridge,
     struct ports *ports = job->result->ports;
     return job->options->ports_file
            ? ports_read_file(ports, job->options->ports_file)
+           : job->ports_known ? NULL
            : ovsdb_resolve_ports(db, bridge_datapath_id(bridge), ports);
 }
 
 static void
-compile_for(const struct job *job)
+compile_for(const struct topology *topology, const struct push_options *push,
+            const struct flow_set *installed, struct push_result *result)
 {
-    struct push_result *result = job->result;
     struct compile_options options = {
-        .table_base = job->options->table_base,
-        .now = job->options->now,
-        .reports = job->options->reports,
-        .adopt_seconds = result->first ? job->options->adopt_seconds : 0,
+        .table_base = push->table_base,
+        .now = push->now,
+        .reports = push->reports,
+        .adopt_seconds = result->first ? push->adopt_seconds : 0,
     };
-    compile(job->topology, result->ports, &options, &result->wanted);
-    result->counts = diff_flows(&result->installed, &result->wanted,
-                                &result->changes);
+    compile(topology, result->ports, &options, &result->wanted);
+    result->counts = diff_flows(installed, &result->wanted, &result->changes);
 }
 
 /* The ports of workloads must not get what others flood; ports that were a
@@ -76,6 +77,26 @@ set_flood(const struct job *job, struct bridge *bridge)
     return error;
 }
 
+char *
+push_no_flood(const char *target, const struct ports *ports,
+              const struct push_options *options)
+{
+    struct bridge *bridge = bridge_prepare(target, time_msec()
+                                                   + options->timeout_ms);
+    uint8_t *wanted = xmalloc(PORT_MAX);
+    memset(wanted, FLOOD_KEEP, PORT_MAX);
+    for (size_t i = 0; i < ports->n_workloads; i++) {
+        if (ports->of_workload[i]) {
+            wanted[ports->of_workload[i]] = FLOOD_NO;
+        }
+    }
+    size_t n_changed;
+    char *error = bridge_set_no_flood(bridge, wanted, &n_changed);
+    free(wanted);
+    bridge_close(bridge);
+    return error;
+}
+
 static char *
 handle_bridge(const struct job *job, struct bridge *bridge, struct ovsdb *db)
 {
@@ -88,9 +109,7 @@ handle_bridge(const struct job *job, struct bridge *bridge, struct ovsdb *db)
     if (!error) {
         error = find_ports(job, bridge, db);
     }
-    for (size_t i = 0; !error && i < result->ports->n_workloads; i++) {
-        result->n_local += result->ports->of_workload[i] != 0;
-    }
+    result->n_local = ports_n_local(result->ports);
     if (!error) {
         error = bridge_dump_flows(bridge, &result->installed);
     }
@@ -102,7 +121,7 @@ handle_bridge(const struct job *job, struct bridge *bridge, struct ovsdb *db)
     }
 
     result->first = !result->installed.n;
-    compile_for(job);
+    compile_for(job->topology, job->options, &result->installed, result);
     if (job->options->read_only) {
         return NULL;
     }
@@ -148,6 +167,28 @@ run_job(void *job_)
     return NULL;
 }
 
+static void
+result_init(struct push_result *result, const char *target,
+            struct ports *ports, uint8_t table_base)
+{
+    *result = (struct push_result) { .target = target, .ports = ports };
+    flow_set_init(&result->installed, table_base);
+    flow_set_init(&result->wanted, table_base);
+    flow_set_init(&result->changes, table_base);
+}
+
+struct push_result *
+push_prepare(const struct topology *topology, const char *target,
+             struct ports *ports, const struct flow_set *installed,
+             const struct push_options *options)
+{
+    struct push_result *result = xmalloc(sizeof *result);
+    result_init(result, target, ports, options->table_base);
+    result->n_local = ports_n_local(ports);
+    compile_for(topology, options, installed, result);
+    return result;
+}
+
 struct push_result *
 push_bridges(struct topology *topology, const char *const targets[], size_t n,
              const struct push_options *options)
@@ -156,16 +197,16 @@ push_bridges(struct topology *topology, const char *const targets[], size_t n,
     struct job *jobs = xcalloc(n, sizeof *jobs);
 
     for (size_t i = 0; i < n; i++) {
-        results[i].target = targets[i];
-        results[i].ports = ports_create(topology);
-        flow_set_init(&results[i].installed, options->table_base);
-        flow_set_init(&results[i].wanted, options->table_base);
-        flow_set_init(&results[i].changes, options->table_base);
+        struct ports *known = options->ports ? options->ports[i] : NULL;
+        jobs[i].ports_known = known != NULL;
+        result_init(&results[i], targets[i],
+                    known ? known : ports_create(topology),
+                    options->table_base);
     }
     for (size_t i = 0; i < n; i++) {
-        jobs[i] = (struct job) {
-            .topology = topology, .options = options, .result = &results[i],
-        };
+        jobs[i].topology = topology;
+        jobs[i].options = options;
+        jobs[i].result = &results[i];
         jobs[i].thread = ovs_thread_create("push", run_job, &jobs[i]);
     }
     for (size_t i = 0; i < n; i++) {

@@ -18,6 +18,8 @@
 struct push_options {
     const char *db;             /* OVSDB remote, or NULL: this host's. */
     const char *ports_file;     /* Ports from a file instead of OVSDB. */
+    struct ports **ports;       /* By target: ports that are known, taken
+                                 * over; NULL where not.  May be NULL. */
     int timeout_ms;             /* For each bridge, all in all. */
     uint16_t adopt_seconds;     /* At the first push only. */
     uint8_t table_base;
@@ -49,5 +51,18 @@ struct push_result *push_bridges(struct topology *,
                                  const char *const targets[], size_t n,
                                  const struct push_options *);
 void push_results_destroy(struct push_result *, size_t n);
+
+/* Sets up 'result' for a push to 'target' with 'ports', which it takes over,
+ * and fills in 'wanted' and 'changes' from 'installed', without asking the
+ * bridge.  Freed like an array of one. */
+struct push_result *push_prepare(const struct topology *, const char *target,
+                                 struct ports *ports,
+                                 const struct flow_set *installed,
+                                 const struct push_options *);
+
+/* Only sets the flood setting of the workloads' ports.  Returns an error that
+ * the caller must free. */
+char *push_no_flood(const char *target, const struct ports *ports,
+                    const struct push_options *) OVS_WARN_UNUSED_RESULT;
 
 #endif /* push.h */

@@ -12,6 +12,7 @@
 #include "model.h"
 #include "openflow.h"
 #include "ovsdb-watch.h"
+#include "restore-wait.h"
 #include "settings.h"
 #include "sink.h"
 #include "topology-watch.h"
@@ -22,6 +23,7 @@ struct bridge_state {
     size_t index;
     struct openflow *openflow;
     bool up;
+    bool in_force;              /* Pushed to since it came up. */
     const struct workload **by_port; /* Whose port it is; PORT_MAX. */
     char **port_names;          /* Of its interface, or NULL; PORT_MAX. */
     struct accounting accounting;
@@ -57,6 +59,7 @@ struct daemon {
     struct keeper *keeper;
     struct topology_watch *topology_watch;
     struct ovsdb_watch *ovsdb_watch;
+    struct restore_wait *restore_wait; /* NULL: not wanted. */
     struct bridge_state *bridges;
     const struct topology *topology; /* In force; NULL: none yet. */
     long long int loaded_ms;    /* When it was read, since the epoch. */

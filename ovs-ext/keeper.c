@@ -8,29 +8,73 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <openvswitch/ofpbuf.h>
+
+#include "bridge.h"
+#include "bundle.h"
 #include "check.h"
+#include "diff.h"
 #include "manifest.h"
+#include "openflow/openflow.h"
 #include "ovs-thread.h"
+#include "timeval.h"
 #include "util.h"
 
 /* What failed is tried again after so long. */
 #define RETRY_MS 1000
 
+/* A full push comes so long after the last of quick ones, which are not to
+ * wait for it, and at most so long after the first. */
+#define VERIFY_MS 200
+#define VERIFY_MAX_MS 1000
+
+enum work_kind {
+    WORK_READ,                  /* Reads the manifests. */
+    WORK_PUSH,                  /* Full pushes. */
+    WORK_PREPARE,               /* Quick pushes, up to what they send; and */
+    WORK_FLOOD,                 /* ... what they leave: flood settings. */
+};
+
+/* A bridge in a piece of work. */
+struct target {
+    size_t bridge;              /* Which it is. */
+    unsigned int session;       /* At the start. */
+    struct ports *ports;        /* Where workloads are; NULL: to be asked. */
+    int of_version;             /* WORK_PREPARE only, as are the next. */
+    struct push_result *result;
+    struct ofpbuf *bundle;      /* NULL: nothing to send. */
+    struct keeper *keeper;
+};
+
 /* One piece of work, done by a thread. */
 struct work {
-    const struct keeper_settings *settings;
-    struct keeper_settings own_settings; /* Those of the start, ... */
-    struct report_settings own_reports; /* ... for they may change. */
-    int done_fd;                /* eventfd(2): written at the end. */
+    struct report_settings reports; /* Of the start: they may change. */
+    uint16_t adopt_seconds;
+    enum work_kind kind;
+    struct keeper *keeper;      /* The thread only reads what stays. */
     pthread_t thread;
-
-    bool reload;
+    long long int start_ms;
     struct topology *topology;  /* To push, or what was read. */
-    struct report report;       /* Of 'reload'. */
-    const char **targets;       /* Bridges, and which they are. */
-    size_t *indexes;
+    struct report report;       /* WORK_READ. */
+    struct target *targets;
     size_t n;
-    struct push_result *results; /* NULL if nothing was pushed. */
+    struct push_result *results; /* WORK_PUSH. */
+    size_t n_sending;           /* WORK_PREPARE: not answered yet. */
+};
+
+/* What is known of a bridge. */
+struct bridge_memory {
+    bool dirty;                 /* A full push is wanted. */
+    bool ports_changed;         /* ... perhaps: to be looked at. */
+    bool flood;                 /* WORK_FLOOD is wanted. */
+    unsigned int session;       /* Counts up when it begins or ends. */
+    uint64_t datapath_id;       /* 0: not there. */
+
+    /* What the last push with this topology made, in session 'of_session';
+     * 'ports' is NULL if there was none. */
+    unsigned int of_session;
+    struct ports *ports;
+    struct flow_set flows;
 };
 
 struct keeper {
@@ -38,15 +82,19 @@ struct keeper {
     struct report_settings reports;
     struct keeper_callbacks callbacks;
     void *aux;
-    int done_fd;
+    int done_fd;                /* eventfd(2): a thread is done. */
     struct watch *done;
     struct timer *retry;        /* What failed. */
+    struct timer *verify;       /* Full pushes after quick ones. */
+    long long int verify_since; /* 0: it is not set. */
     struct timer *window;       /* A link becomes valid, or ceases to be. */
 
     struct topology *topology;  /* In force; NULL: none yet. */
+    struct modes modes;
+    bool modes_changed;         /* They are to be put into force. */
     struct work *work;          /* Under way, or NULL. */
     bool reload;                /* Wanted next. */
-    bool *dirty;                /* By bridge: wanted next. */
+    struct bridge_memory *bridges;
 };
 
 static void start(struct keeper *);
@@ -56,8 +104,9 @@ static void start(struct keeper *);
 static void
 read_manifests(struct work *work)
 {
-    struct topology *topology = manifest_read(work->settings->paths,
-                                              work->settings->n_paths,
+    const struct keeper_settings *settings = &work->keeper->settings;
+    struct topology *topology = manifest_read(settings->paths,
+                                              settings->n_paths,
                                               &work->report);
     if (topology) {
         check_topology(topology, time(NULL), &work->report);
@@ -69,27 +118,101 @@ read_manifests(struct work *work)
     work->topology = topology;
 }
 
+static struct push_options
+get_push_options(const struct work *work)
+{
+    const struct keeper_settings *settings = &work->keeper->settings;
+    return (struct push_options) {
+        .db = settings->db,
+        .timeout_ms = settings->timeout_ms,
+        .adopt_seconds = work->adopt_seconds,
+        .table_base = settings->table_base,
+        .reports = &work->reports,
+        .now = time(NULL),
+    };
+}
+
+static void
+push(struct work *work)
+{
+    const struct keeper_settings *settings = &work->keeper->settings;
+    struct push_options options = get_push_options(work);
+    const char **names = xcalloc(work->n, sizeof *names);
+    options.ports = xcalloc(work->n, sizeof *options.ports);
+    for (size_t i = 0; i < work->n; i++) {
+        names[i] = settings->bridges[work->targets[i].bridge];
+        options.ports[i] = work->targets[i].ports;
+        work->targets[i].ports = NULL;
+    }
+    work->results = push_bridges(work->topology, names, work->n, &options);
+    free(options.ports);
+    free(names);
+}
+
+/* Nothing waits for an answer between the flows and the commit, as a full push
+ * does: such flows have been taken before, and a complaint leads to a full
+ * push. */
+static struct ofpbuf *
+make_bundle(const struct push_result *result, const struct ports *before,
+            const struct report_settings *reports, int of_version)
+{
+    const struct flow_set *changes = &result->changes;
+    struct ofpbuf *b = ofpbuf_new(4096);
+    bridge_put_meters(b, of_version, reports, result->ports, before);
+    bundle_put_control(b, of_version, OFPBCT_OPEN_REQUEST, BUNDLE_OPEN_XID);
+    for (size_t i = 0; i < changes->n; i++) {
+        bundle_put_change(b, of_version, changes, i);
+    }
+    bundle_put_control(b, of_version, OFPBCT_COMMIT_REQUEST,
+                       BUNDLE_COMMIT_XID);
+    return b;
+}
+
+static void
+prepare(struct work *work)
+{
+    const struct keeper *keeper = work->keeper;
+    const struct push_options options = get_push_options(work);
+    for (size_t i = 0; i < work->n; i++) {
+        struct target *target = &work->targets[i];
+        target->result = push_prepare(
+            work->topology, keeper->settings.bridges[target->bridge],
+            target->ports, &keeper->bridges[target->bridge].flows, &options);
+        target->ports = NULL;
+        if (target->result->changes.n) {
+            target->bundle = make_bundle(
+                target->result, keeper->bridges[target->bridge].ports,
+                &work->reports, target->of_version);
+        }
+    }
+}
+
+/* What fails here, the full push that follows does and tells. */
+static void
+set_no_flood(struct work *work)
+{
+    const struct keeper *keeper = work->keeper;
+    const struct push_options options = get_push_options(work);
+    for (size_t i = 0; i < work->n; i++) {
+        size_t bridge = work->targets[i].bridge;
+        free(push_no_flood(keeper->settings.bridges[bridge],
+                           keeper->bridges[bridge].ports, &options));
+    }
+}
+
 static void *
 run_work(void *work_)
 {
     struct work *work = work_;
-    if (work->reload) {
-        read_manifests(work);
-    }
-    if (work->topology && work->n) {
-        const struct push_options options = {
-            .db = work->settings->db,
-            .timeout_ms = work->settings->timeout_ms,
-            .adopt_seconds = work->settings->adopt_seconds,
-            .table_base = work->settings->table_base,
-            .reports = work->settings->reports,
-            .now = time(NULL),
-        };
-        work->results = push_bridges(work->topology, work->targets, work->n,
-                                     &options);
-    }
+    static void (*const kinds[])(struct work *) = {
+        [WORK_READ] = read_manifests,
+        [WORK_PUSH] = push,
+        [WORK_PREPARE] = prepare,
+        [WORK_FLOOD] = set_no_flood,
+    };
+    kinds[work->kind](work);
     uint64_t one = 1;
-    ignore(write(work->done_fd, &one, sizeof one));
+    ignore(write(work->keeper->done_fd, &one, sizeof one));
     return NULL;
 }
 
@@ -100,9 +223,43 @@ work_destroy(struct work *work)
 {
     push_results_destroy(work->results, work->results ? work->n : 0);
     report_destroy(&work->report);
+    for (size_t i = 0; i < work->n; i++) {
+        ports_destroy(work->targets[i].ports);
+        push_results_destroy(work->targets[i].result,
+                             work->targets[i].result != NULL);
+        ofpbuf_delete(work->targets[i].bundle);
+    }
     free(work->targets);
-    free(work->indexes);
     free(work);
+}
+
+/* Not while a thread works with it. */
+static void
+forget(struct bridge_memory *memory)
+{
+    if (memory->ports) {
+        ports_destroy(memory->ports);
+        memory->ports = NULL;
+        flow_set_destroy(&memory->flows);
+    }
+}
+
+static bool
+is_known(const struct bridge_memory *memory)
+{
+    return memory->ports && memory->of_session == memory->session;
+}
+
+/* Takes what 'result' has made out of it. */
+static void
+remember(struct bridge_memory *memory, struct push_result *result)
+{
+    forget(memory);
+    memory->ports = result->ports;
+    memory->flows = result->wanted;
+    memory->of_session = memory->session;
+    result->ports = NULL;
+    flow_set_init(&result->wanted, result->wanted.table_base);
 }
 
 /* Sets a timer for the next time at which a link becomes valid or ceases to
@@ -131,32 +288,49 @@ schedule_window(struct keeper *keeper)
 }
 
 static void
-take_topology(struct keeper *keeper, struct work *work)
+set_all_dirty(struct keeper *keeper)
 {
-    keeper->callbacks.loaded(work->topology, &work->report, keeper->aux);
-    if (work->topology) {
-        topology_destroy(keeper->topology);
-        keeper->topology = work->topology;
-        schedule_window(keeper);
-    } else if (keeper->topology) {
-        /* What was asked for together with the reading is still to be done,
-         * by the policy that stays in force. */
-        for (size_t i = 0; i < work->n; i++) {
-            keeper->dirty[work->indexes[i]] = true;
-        }
+    for (size_t i = 0; i < keeper->settings.n_bridges; i++) {
+        keeper->bridges[i].dirty = true;
     }
 }
 
 static void
+take_topology(struct keeper *keeper, struct work *work)
+{
+    keeper->callbacks.loaded(work->topology, &work->report, keeper->aux);
+    if (work->topology) {
+        for (size_t i = 0; i < keeper->settings.n_bridges; i++) {
+            forget(&keeper->bridges[i]);
+        }
+        topology_destroy(keeper->topology);
+        keeper->topology = work->topology;
+        modes_apply(&keeper->modes, keeper->topology, true);
+        schedule_window(keeper);
+    }
+    set_all_dirty(keeper);
+}
+
+/* After a full push. */
+static void
 take_results(struct keeper *keeper, struct work *work)
 {
     bool failed = false;
-    for (size_t i = 0; work->results && i < work->n; i++) {
-        keeper->callbacks.pushed(work->indexes[i], &work->results[i],
-                                 keeper->aux);
-        if (work->results[i].error) {
-            keeper->dirty[work->indexes[i]] = true;
-            failed = true;
+    for (size_t i = 0; i < work->n; i++) {
+        const struct target *target = &work->targets[i];
+        struct bridge_memory *memory = &keeper->bridges[target->bridge];
+        struct push_result *result = &work->results[i];
+        keeper->callbacks.pushed(target->bridge, result, keeper->aux);
+        if (result->error) {
+            forget(memory);
+            /* What is not there is pushed to when it comes. */
+            if (memory->datapath_id) {
+                memory->dirty = true;
+                failed = true;
+            }
+        } else if (memory->datapath_id
+                   && memory->session == target->session) {
+            remember(memory, result);
         }
     }
     if (failed) {
@@ -164,15 +338,104 @@ take_results(struct keeper *keeper, struct work *work)
     }
 }
 
+static void
+verify_soon(struct keeper *keeper)
+{
+    long long int now = time_msec();
+    if (!keeper->verify_since) {
+        keeper->verify_since = now;
+    }
+    timer_set(keeper->verify,
+              MAX(0, MIN(VERIFY_MS,
+                         keeper->verify_since + VERIFY_MAX_MS - now)));
+}
+
+static void
+verify(void *keeper_)
+{
+    struct keeper *keeper = keeper_;
+    keeper->verify_since = 0;
+    for (size_t i = 0; i < keeper->settings.n_bridges; i++) {
+        keeper->bridges[i].dirty |= keeper->bridges[i].datapath_id != 0;
+    }
+    start(keeper);
+}
+
+/* Something may still wait for its time, but nothing is wanted now. */
 static bool
 has_more(const struct keeper *keeper)
 {
-    bool more = keeper->reload;
+    bool more = keeper->reload || keeper->modes_changed;
     for (size_t i = 0; keeper->topology && i < keeper->settings.n_bridges;
          i++) {
-        more |= keeper->dirty[i];
+        const struct bridge_memory *memory = &keeper->bridges[i];
+        more |= memory->dirty || memory->ports_changed || memory->flood;
     }
     return more;
+}
+
+static void
+end_work(struct keeper *keeper)
+{
+    struct work *work = keeper->work;
+    bool wanted = has_more(keeper);
+    keeper->work = NULL;
+    if (work->kind == WORK_READ) {
+        take_topology(keeper, work);
+        wanted = has_more(keeper);
+    } else if (work->kind == WORK_PUSH) {
+        take_results(keeper, work);
+    }
+    work_destroy(work);
+    if (wanted) {
+        start(keeper);
+    }
+    if (!keeper->work) {
+        keeper->callbacks.idle(keeper->aux);
+    }
+}
+
+/* A quick push has ended. */
+static void
+sent(const char *error, void *target_)
+{
+    struct target *target = target_;
+    struct keeper *keeper = target->keeper;
+    struct work *work = keeper->work;
+    struct bridge_memory *memory = &keeper->bridges[target->bridge];
+    if (error || memory->session != target->session) {
+        forget(memory);
+        memory->dirty = memory->datapath_id != 0;
+    } else {
+        target->result->elapsed_ms = time_msec() - work->start_ms;
+        keeper->callbacks.pushed(target->bridge, target->result, keeper->aux);
+        remember(memory, target->result);
+        memory->flood = true;
+        verify_soon(keeper);
+    }
+    if (!--work->n_sending) {
+        end_work(keeper);
+    }
+}
+
+static void
+send_bundles(struct keeper *keeper, struct work *work)
+{
+    work->n_sending = work->n;
+    for (size_t i = 0, n = work->n; i < n; i++) {
+        struct target *target = &work->targets[i];
+        struct openflow *openflow = keeper->callbacks.openflow(target->bridge,
+                                                               keeper->aux);
+        if (!openflow || keeper->bridges[target->bridge].session
+                         != target->session) {
+            sent("it went away", target);
+        } else if (!target->bundle) {
+            sent(NULL, target);
+        } else {
+            openflow_send_bundle(openflow, target->bundle->data,
+                                 target->bundle->size, sent, target);
+        }
+    }
 }
 
 static void
@@ -183,20 +446,117 @@ work_done(void *keeper_)
     ignore(read(keeper->done_fd, &count, sizeof count));
     struct work *work = keeper->work;
     xpthread_join(work->thread, NULL);
-    keeper->work = NULL;
-
-    bool wanted = has_more(keeper);
-    if (work->reload) {
-        take_topology(keeper, work);
-        wanted |= !work->topology && has_more(keeper);
-    }
-    take_results(keeper, work);
-    work_destroy(work);
-    if (wanted) {
-        start(keeper);
+    if (work->kind == WORK_PREPARE) {
+        send_bundles(keeper, work);
     } else {
-        keeper->callbacks.idle(keeper->aux);
+        end_work(keeper);
     }
+}
+
+/* Where workloads are on bridge 'i', or NULL if that is not clear. */
+static struct ports *
+resolve(struct keeper *keeper, size_t i)
+{
+    const struct ovsdb_rows *rows = keeper->callbacks.rows(keeper->aux);
+    uint64_t datapath_id = keeper->bridges[i].datapath_id;
+    if (!rows || !datapath_id) {
+        return NULL;
+    }
+    struct ports *ports = ports_create(keeper->topology);
+    char *error = ovsdb_resolve_rows(rows, datapath_id, ports);
+    if (error) {
+        /* The full push says it. */
+        free(error);
+        ports_destroy(ports);
+        return NULL;
+    }
+    return ports;
+}
+
+static void
+add_target(struct work *work, size_t bridge)
+{
+    struct keeper *keeper = work->keeper;
+    work->targets[work->n++] = (struct target) {
+        .bridge = bridge, .session = keeper->bridges[bridge].session,
+        .keeper = keeper,
+    };
+}
+
+/* If a quick push to bridge 'i' is wanted, adds it to 'work'. */
+static void
+look_at_ports(struct keeper *keeper, size_t i, struct work *work)
+{
+    struct bridge_memory *memory = &keeper->bridges[i];
+    struct openflow *openflow = keeper->callbacks.openflow(i, keeper->aux);
+    if (!memory->ports_changed) {
+        return;
+    }
+    memory->ports_changed = false;
+    if (!is_known(memory) || !openflow) {
+        memory->dirty = true;
+        return;
+    }
+    struct ports *ports = resolve(keeper, i);
+    if (!ports) {
+        memory->dirty = true;
+    } else if (ports_equal(ports, memory->ports)) {
+        ports_destroy(ports);
+        verify_soon(keeper);
+    } else {
+        add_target(work, i);
+        work->targets[work->n - 1].ports = ports;
+        work->targets[work->n - 1].of_version = openflow_version(openflow);
+    }
+}
+
+static void
+add_flood(struct keeper *keeper, size_t i, struct work *work)
+{
+    struct bridge_memory *memory = &keeper->bridges[i];
+    if (memory->flood && is_known(memory)) {
+        add_target(work, i);
+    }
+    memory->flood = false;
+}
+
+static void
+add_push(struct keeper *keeper, size_t i, struct work *work)
+{
+    struct bridge_memory *memory = &keeper->bridges[i];
+    if (memory->dirty) {
+        memory->dirty = false;
+        add_target(work, i);
+        work->targets[work->n - 1].ports = resolve(keeper, i);
+    }
+}
+
+/* Calls 'add' for each bridge.  Returns true if something is to be done. */
+static bool
+choose(struct keeper *keeper, struct work *work, enum work_kind kind,
+       void (*add)(struct keeper *, size_t, struct work *))
+{
+    work->kind = kind;
+    for (size_t i = 0; keeper->topology && i < keeper->settings.n_bridges;
+         i++) {
+        add(keeper, i, work);
+    }
+    return work->n;
+}
+
+/* Fills in the most urgent of what is wanted, if there is any. */
+static bool
+choose_work(struct keeper *keeper, struct work *work)
+{
+    if (choose(keeper, work, WORK_PREPARE, look_at_ports)
+        || choose(keeper, work, WORK_FLOOD, add_flood)) {
+        return true;
+    } else if (keeper->reload) {
+        work->kind = WORK_READ;
+        keeper->reload = false;
+        return true;
+    }
+    return choose(keeper, work, WORK_PUSH, add_push);
 }
 
 /* Starts what is wanted, unless something is under way: its end starts it. */
@@ -206,26 +566,25 @@ start(struct keeper *keeper)
     if (keeper->work || !has_more(keeper)) {
         return;
     }
-    size_t n_bridges = keeper->settings.n_bridges;
-    struct work *work = xzalloc(sizeof *work);
-    work->own_reports = keeper->reports;
-    work->own_settings = keeper->settings;
-    work->own_settings.reports = &work->own_reports;
-    work->settings = &work->own_settings;
-    work->done_fd = keeper->done_fd;
-    work->reload = keeper->reload;
-    work->topology = keeper->topology;
-    report_init(&work->report);
-    work->targets = xcalloc(n_bridges + 1, sizeof *work->targets);
-    work->indexes = xcalloc(n_bridges + 1, sizeof *work->indexes);
-    for (size_t i = 0; i < n_bridges; i++) {
-        if (keeper->dirty[i]) {
-            keeper->dirty[i] = false;
-            work->targets[work->n] = keeper->settings.bridges[i];
-            work->indexes[work->n++] = i;
-        }
+    if (keeper->modes_changed) {
+        /* No thread reads the topology now. */
+        keeper->modes_changed = false;
+        modes_apply(&keeper->modes, keeper->topology, false);
+        set_all_dirty(keeper);
     }
-    keeper->reload = false;
+    struct work *work = xzalloc(sizeof *work);
+    work->keeper = keeper;
+    work->reports = keeper->reports;
+    work->adopt_seconds = keeper->settings.adopt_seconds;
+    work->topology = keeper->topology;
+    work->start_ms = time_msec();
+    report_init(&work->report);
+    work->targets = xcalloc(keeper->settings.n_bridges + 1,
+                            sizeof *work->targets);
+    if (!choose_work(keeper, work)) {
+        work_destroy(work);
+        return;
+    }
     keeper->work = work;
     work->thread = ovs_thread_create("keeper", run_work, work);
 }
@@ -253,13 +612,16 @@ keeper_create(struct loop *loop, const struct keeper_settings *settings,
     keeper_set_reports(keeper, settings->reports, settings->adopt_seconds);
     keeper->callbacks = *callbacks;
     keeper->aux = aux;
-    keeper->dirty = xcalloc(settings->n_bridges + 1, sizeof *keeper->dirty);
+    keeper->bridges = xcalloc(settings->n_bridges + 1,
+                              sizeof *keeper->bridges);
+    modes_init(&keeper->modes);
     keeper->done_fd = eventfd(0, EFD_CLOEXEC);
     if (keeper->done_fd < 0) {
         ovs_fatal(errno, "eventfd");
     }
     keeper->done = watch_create(loop, keeper->done_fd, work_done, keeper);
     keeper->retry = timer_create_in(loop, start_again, keeper);
+    keeper->verify = timer_create_in(loop, verify, keeper);
     keeper->window = timer_create_in(loop, window_passed, keeper);
     return keeper;
 }
@@ -271,18 +633,25 @@ keeper_destroy(struct keeper *keeper)
         return;
     }
     if (keeper->work) {
-        xpthread_join(keeper->work->thread, NULL);
-        if (keeper->work->reload) {
+        if (!keeper->work->n_sending) {
+            xpthread_join(keeper->work->thread, NULL);
+        }
+        if (keeper->work->kind == WORK_READ) {
             topology_destroy(keeper->work->topology);
         }
         work_destroy(keeper->work);
     }
     timer_destroy(keeper->retry);
+    timer_destroy(keeper->verify);
     timer_destroy(keeper->window);
     watch_destroy(keeper->done);
     close(keeper->done_fd);
+    for (size_t i = 0; i < keeper->settings.n_bridges; i++) {
+        forget(&keeper->bridges[i]);
+    }
     topology_destroy(keeper->topology);
-    free(keeper->dirty);
+    modes_destroy(&keeper->modes);
+    free(keeper->bridges);
     free(keeper);
 }
 
@@ -299,21 +668,54 @@ void
 keeper_reload(struct keeper *keeper)
 {
     keeper->reload = true;
-    keeper_push_all(keeper);
-}
-
-void
-keeper_push(struct keeper *keeper, size_t i)
-{
-    keeper->dirty[i] = true;
     start(keeper);
 }
 
 void
 keeper_push_all(struct keeper *keeper)
 {
-    for (size_t i = 0; i < keeper->settings.n_bridges; i++) {
-        keeper->dirty[i] = true;
-    }
+    set_all_dirty(keeper);
     start(keeper);
+}
+
+void
+keeper_bridge_up(struct keeper *keeper, size_t i, uint64_t datapath_id)
+{
+    keeper->bridges[i].session++;
+    keeper->bridges[i].datapath_id = datapath_id;
+    keeper->bridges[i].dirty = true;
+    start(keeper);
+}
+
+void
+keeper_bridge_down(struct keeper *keeper, size_t i)
+{
+    keeper->bridges[i].session++;
+    keeper->bridges[i].datapath_id = 0;
+}
+
+void
+keeper_ports_changed(struct keeper *keeper, size_t i)
+{
+    if (keeper->bridges[i].datapath_id) {
+        keeper->bridges[i].ports_changed = true;
+        start(keeper);
+    }
+}
+
+char *
+keeper_set_mode(struct keeper *keeper, const char *name, const char *mode)
+{
+    char *error = modes_set(&keeper->modes, keeper->topology, name, mode);
+    if (!error && keeper->topology) {
+        keeper->modes_changed = true;
+        start(keeper);
+    }
+    return error;
+}
+
+const struct modes *
+keeper_modes(const struct keeper *keeper)
+{
+    return &keeper->modes;
 }

@@ -2,9 +2,14 @@
  *
  * Reading manifests and pushing (generator/push.h) block, so a thread does
  * them, one piece of work at a time; what it found is taken up in the loop.
- * Each push reads back what is installed and sends the difference, so it does
- * not matter what happened to the bridge before.  A broken manifest leaves
- * the last good policy in force. */
+ * A full push reads back what is installed and sends the difference, so it
+ * does not matter what happened to the bridge before.  A broken manifest
+ * leaves the last good policy in force.
+ *
+ * Where only ports have changed, that would take too long: a quick push takes
+ * the difference from what the last push made, and sends it on the OpenFlow
+ * session that is there.  It is only made if that session has not ended since,
+ * and a full push follows soon, which puts right whatever else happened. */
 
 #ifndef SDFW_KEEPER_H
 #define SDFW_KEEPER_H 1
@@ -15,6 +20,9 @@
 
 #include "loop.h"
 #include "model.h"
+#include "modes.h"
+#include "openflow.h"
+#include "ovsdb.h"
 #include "pipeline.h"
 #include "push.h"
 #include "report.h"
@@ -42,6 +50,10 @@ struct keeper_callbacks {
     void (*pushed)(size_t bridge, const struct push_result *, void *aux);
     /* There is nothing left to do, for now. */
     void (*idle)(void *aux);
+    /* What OVSDB says; NULL if it is not there. */
+    const struct ovsdb_rows *(*rows)(void *aux);
+    /* The session of 'bridge'; NULL if there is none. */
+    struct openflow *(*openflow)(size_t bridge, void *aux);
 };
 
 /* What 'settings' points to stays until keeper_destroy(), but for
@@ -58,8 +70,19 @@ void keeper_set_reports(struct keeper *, const struct report_settings *,
 /* Reads the manifests (again), and then pushes to all bridges. */
 void keeper_reload(struct keeper *);
 
-/* Pushes to bridge 'i', or to all. */
-void keeper_push(struct keeper *, size_t i);
+/* Pushes to all bridges, with all that takes. */
 void keeper_push_all(struct keeper *);
+
+/* The session of bridge 'i' has begun or ended.  Pushes in the first case. */
+void keeper_bridge_up(struct keeper *, size_t i, uint64_t datapath_id);
+void keeper_bridge_down(struct keeper *, size_t i);
+
+/* Something has changed in OVSDB that may concern bridge 'i'. */
+void keeper_ports_changed(struct keeper *, size_t i);
+
+/* Modes that were set by hand: see modes.h. */
+char *keeper_set_mode(struct keeper *, const char *name, const char *mode)
+    OVS_WARN_UNUSED_RESULT;
+const struct modes *keeper_modes(const struct keeper *);
 
 #endif /* keeper.h */

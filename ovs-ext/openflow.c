@@ -12,10 +12,12 @@
 #include <openvswitch/ofp-errors.h>
 #include <openvswitch/ofp-msgs.h>
 #include <openvswitch/ofp-packet.h>
+#include <openvswitch/ofp-port.h>
 #include <openvswitch/ofp-switch.h>
 #include <openvswitch/ofp-util.h>
 #include <openvswitch/ofpbuf.h>
 
+#include "bundle.h"
 #include "dirs.h"
 #include "util.h"
 
@@ -39,6 +41,11 @@ struct openflow {
     long long int backoff_ms;
     enum ofp_version version;   /* 0: not agreed yet. */
     bool up, told_down, probed;
+
+    /* Of the bundle that is under way: NULL if none is. */
+    void (*bundle_done)(const char *error, void *aux);
+    void *bundle_aux;
+    char *bundle_error;         /* The first, or NULL. */
 };
 
 void
@@ -47,6 +54,19 @@ openflow_send(struct openflow *of, struct ofpbuf *msg)
     ofpmsg_update_length(msg);
     connection_send(of->connection, msg->data, msg->size);
     ofpbuf_delete(msg);
+}
+
+static void
+end_bundle(struct openflow *of, const char *error)
+{
+    void (*done)(const char *, void *) = of->bundle_done;
+    if (done) {
+        char *first = of->bundle_error;
+        of->bundle_done = NULL;
+        of->bundle_error = NULL;
+        done(first ? first : error, of->bundle_aux);
+        free(first);
+    }
 }
 
 static void
@@ -63,6 +83,7 @@ go_down(struct openflow *of, const char *why)
         of->told_down = true;
         of->callbacks.down(why, of->aux);
     }
+    end_bundle(of, why);
 }
 
 /* Asks for what sdfwd wants to hear: packet-ins with registers, and
@@ -107,6 +128,33 @@ handle_features(struct openflow *of, const struct ofp_header *oh)
     }
 }
 
+/* An answer to what a bundle is made of: those have ids of their own. */
+static void
+handle_bundle_answer(struct openflow *of, const struct ofp_header *oh,
+                     bool is_error)
+{
+    uint32_t xid = ntohl(oh->xid);
+    if (!of->bundle_done || xid < BUNDLE_OPEN_XID) {
+        return;
+    }
+    if (is_error && !of->bundle_error) {
+        of->bundle_error = xstrdup(ofperr_to_string(
+                                       ofperr_decode_msg(oh, NULL)));
+    }
+    if (xid == BUNDLE_COMMIT_XID) {
+        end_bundle(of, NULL);
+    }
+}
+
+static void
+handle_port_status(struct openflow *of, const struct ofp_header *oh)
+{
+    struct ofputil_port_status ps;
+    if (!ofputil_decode_port_status(oh, &ps) && ps.reason == OFPPR_ADD) {
+        of->callbacks.new_port(&ps.desc, of->aux);
+    }
+}
+
 /* Handles one message; it may end the connection. */
 static void
 handle_message(struct openflow *of, const struct ofp_header *oh)
@@ -125,14 +173,23 @@ handle_message(struct openflow *of, const struct ofp_header *oh)
     case OFPTYPE_FEATURES_REPLY:
         handle_features(of, oh);
         break;
+    case OFPTYPE_BUNDLE_CONTROL:
+        handle_bundle_answer(of, oh, false);
+        break;
+    case OFPTYPE_ERROR:
+        handle_bundle_answer(of, oh, true);
+        of->callbacks.message(oh, of->aux);
+        break;
+    case OFPTYPE_PORT_STATUS:
+        handle_port_status(of, oh);
+        of->callbacks.message(oh, of->aux);
+        break;
     case OFPTYPE_PACKET_IN:
     case OFPTYPE_FLOW_REMOVED:
-    case OFPTYPE_PORT_STATUS:
     case OFPTYPE_PORT_DESC_STATS_REPLY:
     case OFPTYPE_FLOW_STATS_REPLY:
     case OFPTYPE_AGGREGATE_STATS_REPLY:
     case OFPTYPE_METER_STATS_REPLY:
-    case OFPTYPE_ERROR:
         of->callbacks.message(oh, of->aux);
         break;
     }
@@ -246,7 +303,27 @@ openflow_destroy(struct openflow *of)
         connection_close(of->connection);
         timer_destroy(of->retry);
         timer_destroy(of->probe);
+        free(of->bundle_error);
         free(of->vconn_name);
         free(of);
     }
+}
+
+void
+openflow_hurry(struct openflow *of)
+{
+    if (!of->connection) {
+        of->backoff_ms = BACKOFF_MIN_MS;
+        timer_set(of->retry, 0);
+    }
+}
+
+void
+openflow_send_bundle(struct openflow *of, const void *data, size_t n,
+                     void (*done)(const char *error, void *aux), void *aux)
+{
+    ovs_assert(of->up && !of->bundle_done);
+    of->bundle_done = done;
+    of->bundle_aux = aux;
+    connection_send(of->connection, data, n);
 }

@@ -26,7 +26,124 @@ struct ovsdb_watch {
     struct timer *retry;
     long long int backoff_ms;
     bool up, told_down;
+    struct ovsdb_rows rows;
+    struct shash config_rows;   /* Open_vSwitch: one at most. */
+    struct json *transaction;   /* Its id, or NULL if none is under way. */
+    void (*done)(bool ok, void *aux);
+    void *done_aux;
 };
+
+/* The tables that are watched, and where their rows are kept. */
+enum { TABLE_BRIDGE, TABLE_PORT, TABLE_INTERFACE, TABLE_CONFIG, N_TABLES };
+static const struct {
+    const char *name, *columns;
+} tables[N_TABLES] = {
+    [TABLE_BRIDGE] = { "Bridge", "name datapath_id ports" },
+    [TABLE_PORT] = { "Port", "name tag interfaces" },
+    [TABLE_INTERFACE] = { "Interface", "name ofport external_ids" },
+    [TABLE_CONFIG] = { "Open_vSwitch", "other_config next_cfg cur_cfg" },
+};
+
+static struct shash *
+rows_of(struct ovsdb_watch *watch, int table)
+{
+    return table == TABLE_BRIDGE ? &watch->rows.bridges
+           : table == TABLE_PORT ? &watch->rows.ports
+           : table == TABLE_INTERFACE ? &watch->rows.interfaces
+           : &watch->config_rows;
+}
+
+static void
+forget_rows(struct ovsdb_watch *watch)
+{
+    for (int i = 0; i < N_TABLES; i++) {
+        struct shash_node *node;
+        SHASH_FOR_EACH (node, rows_of(watch, i)) {
+            json_destroy(node->data);
+        }
+        shash_clear(rows_of(watch, i));
+    }
+    json_destroy(watch->transaction);
+    watch->transaction = NULL;
+}
+
+static const struct json *
+member(const struct json *object, const char *name)
+{
+    return object && object->type == JSON_OBJECT
+           ? shash_find_data(json_object(object), name) : NULL;
+}
+
+/* Takes over the rows of a <table-updates> (RFC 7047, 4.1.6).  Sets
+ * 'changed[i]' for the tables that there was something of. */
+static void
+take_updates(struct ovsdb_watch *watch, const struct json *updates,
+             bool changed[N_TABLES])
+{
+    for (int i = 0; i < N_TABLES; i++) {
+        const struct json *rows = member(updates, tables[i].name);
+        const struct shash_node *node;
+        changed[i] = rows && rows->type == JSON_OBJECT;
+        if (!changed[i]) {
+            continue;
+        }
+        SHASH_FOR_EACH (node, json_object(rows)) {
+            const struct json *new = member(node->data, "new");
+            json_destroy(new ? shash_replace(rows_of(watch, i), node->name,
+                                             json_clone(new))
+                         : shash_find_and_delete(rows_of(watch, i),
+                                                 node->name));
+        }
+    }
+}
+
+/* Adds what is in a map (RFC 7047, 5.1). */
+static void
+read_map(const struct json *json, struct smap *map)
+{
+    bool ok = json && json->type == JSON_ARRAY && json->array.n == 2
+              && json->array.elems[1]->type == JSON_ARRAY;
+    const struct json *pairs = ok ? json->array.elems[1] : NULL;
+    for (size_t i = 0; pairs && i < pairs->array.n; i++) {
+        const struct json *pair = pairs->array.elems[i];
+        if (pair->type == JSON_ARRAY && pair->array.n == 2
+            && pair->array.elems[0]->type == JSON_STRING
+            && pair->array.elems[1]->type == JSON_STRING) {
+            smap_replace(map, json_string(pair->array.elems[0]),
+                         json_string(pair->array.elems[1]));
+        }
+    }
+}
+
+static void
+tell_settings(struct ovsdb_watch *watch)
+{
+    struct smap other_config = SMAP_INITIALIZER(&other_config);
+    const struct shash_node *row;
+    SHASH_FOR_EACH (row, &watch->config_rows) {
+        read_map(member(row->data, "other_config"), &other_config);
+    }
+    watch->callbacks.settings(&other_config, watch->aux);
+    smap_destroy(&other_config);
+}
+
+static void
+handle_updates(struct ovsdb_watch *watch, const struct json *updates,
+               bool all)
+{
+    bool changed[N_TABLES];
+    take_updates(watch, updates, changed);
+    if (all || changed[TABLE_CONFIG]) {
+        tell_settings(watch);
+    }
+    if (all || changed[TABLE_BRIDGE] || changed[TABLE_PORT]
+        || changed[TABLE_INTERFACE]) {
+        watch->callbacks.changed(watch->aux);
+    }
+    if (watch->callbacks.config_changed && (all || changed[TABLE_CONFIG])) {
+        watch->callbacks.config_changed(watch->aux);
+    }
+}
 
 static void
 send_message(struct ovsdb_watch *watch, struct jsonrpc_msg *msg)
@@ -43,6 +160,7 @@ go_down(struct ovsdb_watch *watch, const char *why)
     connection_close(watch->connection);
     watch->connection = NULL;
     json_stream_destroy(&watch->stream);
+    forget_rows(watch);
     timer_set(watch->retry, watch->backoff_ms);
     watch->backoff_ms = MIN(watch->backoff_ms * 2, BACKOFF_MAX_MS);
     if (watch->up || !watch->told_down) {
@@ -71,63 +189,26 @@ static struct jsonrpc_msg *
 monitor_request(void)
 {
     struct json *requests = json_object_create();
-    add_table(requests, "Open_vSwitch", "other_config");
-    add_table(requests, "Bridge", "name datapath_id ports");
-    add_table(requests, "Port", "name tag interfaces");
-    add_table(requests, "Interface", "name ofport external_ids");
+    for (int i = 0; i < N_TABLES; i++) {
+        add_table(requests, tables[i].name, tables[i].columns);
+    }
     return jsonrpc_create_request(
         "monitor", json_array_create_3(json_string_create("Open_vSwitch"),
                                        json_null_create(), requests), NULL);
 }
 
-static const struct json *
-member(const struct json *object, const char *name)
-{
-    return object && object->type == JSON_OBJECT
-           ? shash_find_data(json_object(object), name) : NULL;
-}
-
-/* Adds what is in a map (RFC 7047, 5.1). */
 static void
-read_map(const struct json *json, struct smap *map)
+transaction_done(struct ovsdb_watch *watch, const struct jsonrpc_msg *msg)
 {
-    bool ok = json && json->type == JSON_ARRAY && json->array.n == 2
-              && json->array.elems[1]->type == JSON_ARRAY;
-    const struct json *pairs = ok ? json->array.elems[1] : NULL;
-    for (size_t i = 0; pairs && i < pairs->array.n; i++) {
-        const struct json *pair = pairs->array.elems[i];
-        if (pair->type == JSON_ARRAY && pair->array.n == 2
-            && pair->array.elems[0]->type == JSON_STRING
-            && pair->array.elems[1]->type == JSON_STRING) {
-            smap_replace(map, json_string(pair->array.elems[0]),
-                         json_string(pair->array.elems[1]));
-        }
+    if (!watch->transaction || !json_equal(watch->transaction, msg->id)) {
+        return;
     }
-}
-
-/* Tells what is in table updates (RFC 7047, 4.1.6). */
-static void
-handle_updates(struct ovsdb_watch *watch, const struct json *updates,
-               bool initial)
-{
-    const struct json *rows = member(updates, "Open_vSwitch");
-    if (initial || rows) {
-        struct smap other_config = SMAP_INITIALIZER(&other_config);
-        const struct shash_node *row; /* There is one at most. */
-        if (rows && rows->type == JSON_OBJECT) {
-            SHASH_FOR_EACH (row, json_object(rows)) {
-                read_map(member(member(row->data, "new"), "other_config"),
-                         &other_config);
-            }
-        }
-        watch->callbacks.settings(&other_config, watch->aux);
-        smap_destroy(&other_config);
-    }
-    bool other = updates && updates->type == JSON_OBJECT
-                 && shash_count(json_object(updates)) > (rows ? 1 : 0);
-    if (initial || other) {
-        watch->callbacks.changed(watch->aux);
-    }
+    json_destroy(watch->transaction);
+    watch->transaction = NULL;
+    /* The result of the operation, and an error if it could not commit. */
+    bool ok = msg->result->type == JSON_ARRAY && msg->result->array.n == 1
+              && !member(msg->result->array.elems[0], "error");
+    watch->done(ok, watch->done_aux);
 }
 
 static void
@@ -141,6 +222,8 @@ handle_message(struct ovsdb_watch *watch, struct jsonrpc_msg *msg)
         watch->told_down = false;
         watch->backoff_ms = BACKOFF_MIN_MS;
         handle_updates(watch, msg->result, true);
+    } else if (msg->type == JSONRPC_REPLY) {
+        transaction_done(watch, msg);
     } else if (msg->type == JSONRPC_NOTIFY && !strcmp(msg->method, "update")
                && msg->params->type == JSON_ARRAY
                && msg->params->array.n == 2) {
@@ -227,6 +310,8 @@ ovsdb_watch_create(struct loop *loop, const char *remote,
     watch->callbacks = *callbacks;
     watch->aux = aux;
     watch->backoff_ms = BACKOFF_MIN_MS;
+    ovsdb_rows_init(&watch->rows);
+    shash_init(&watch->config_rows);
     watch->retry = timer_create_in(loop, try_to_connect, watch);
     timer_set(watch->retry, 0);
     *watchp = watch;
@@ -239,8 +324,65 @@ ovsdb_watch_destroy(struct ovsdb_watch *watch)
     if (watch) {
         connection_close(watch->connection);
         json_stream_destroy(&watch->stream);
+        forget_rows(watch);
+        ovsdb_rows_destroy(&watch->rows);
+        shash_destroy(&watch->config_rows);
         timer_destroy(watch->retry);
         free(watch->remote);
         free(watch);
     }
+}
+
+const struct ovsdb_rows *
+ovsdb_watch_rows(const struct ovsdb_watch *watch)
+{
+    return watch->up ? &watch->rows : NULL;
+}
+
+const struct json *
+ovsdb_watch_config(const struct ovsdb_watch *watch)
+{
+    const struct shash_node *node = shash_first(&watch->config_rows);
+    return node ? node->data : NULL;
+}
+
+bool
+ovsdb_watch_note_ofport(struct ovsdb_watch *watch, const char *name,
+                        uint16_t ofport)
+{
+    const struct shash_node *node;
+    SHASH_FOR_EACH (node, &watch->rows.interfaces) {
+        struct json *row = node->data;
+        const struct json *row_name = member(row, "name");
+        const struct json *known = member(row, "ofport");
+        if (row_name && row_name->type == JSON_STRING
+            && !strcmp(json_string(row_name), name)) {
+            if (known && known->type == JSON_INTEGER
+                && json_integer(known) > 0) {
+                return false;
+            }
+            /* The row that comes from the database replaces this one. */
+            json_object_put(row, "ofport", json_integer_create(ofport));
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+ovsdb_watch_mutate_config(struct ovsdb_watch *watch, struct json *mutations,
+                          void (*done)(bool ok, void *aux), void *aux)
+{
+    struct json *operation = json_object_create();
+    json_object_put_string(operation, "op", "mutate");
+    json_object_put_string(operation, "table", tables[TABLE_CONFIG].name);
+    json_object_put(operation, "where", json_array_create_empty());
+    json_object_put(operation, "mutations", mutations);
+    ovs_assert(watch->up && !watch->transaction);
+    watch->done = done;
+    watch->done_aux = aux;
+    send_message(watch, jsonrpc_create_request(
+                     "transact",
+                     json_array_create_2(json_string_create("Open_vSwitch"),
+                                         operation), &watch->transaction));
 }

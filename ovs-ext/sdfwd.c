@@ -11,11 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openvswitch/ofp-port.h>
 #include <openvswitch/vlog.h>
 
 #include "configure.h"
 #include "daemon.h"
 #include "fatal-signal.h"
+#include "flow.h"
 #include "hear.h"
 #include "notify.h"
 #include "privileges.h"
@@ -113,6 +115,7 @@ pushed(size_t bridge, const struct push_result *result, void *d_)
         d->status = d->status ? d->status : EXIT_BRIDGE;
         return;
     }
+    b->in_force = b->up;
     b->pushed_ms = time_wall_msec();
     b->elapsed_ms = result->elapsed_ms;
     b->n_flows = result->wanted.n;
@@ -149,6 +152,7 @@ idle(void *d_)
         loop_stop(d->loop);
     }
     be_ready(d);
+    restore_wait_idle(d->restore_wait);
 }
 
 /* What happens outside. */
@@ -161,33 +165,103 @@ bridge_up(uint64_t datapath_id, void *b_)
     hear_anew(b);
     VLOG_INFO("%s: connected (datapath %016"PRIx64")",
               b->daemon->bridge_names.names[b->index], datapath_id);
-    keeper_push(b->daemon->keeper, b->index);
+    b->in_force = false;
+    keeper_bridge_up(b->daemon->keeper, b->index, datapath_id);
+    restore_wait_bridge_changed(b->daemon->restore_wait);
 }
 
 static void
 bridge_down(const char *why, void *b_)
 {
     struct bridge_state *b = b_;
-    b->up = false;
+    b->up = b->in_force = false;
+    keeper_bridge_down(b->daemon->keeper, b->index);
+    restore_wait_bridge_changed(b->daemon->restore_wait);
     VLOG_WARN("%s: %s; waiting for it",
               b->daemon->bridge_names.names[b->index], why);
 }
 
-/* Only bridges that are there: the others are pushed to when they come. */
+static void
+bridge_new_port(const struct ofputil_phy_port *port, void *b_)
+{
+    struct bridge_state *b = b_;
+    /* A longer name may be cut off. */
+    if (strlen(port->name) < OFP_MAX_PORT_NAME_LEN - 1
+        && ovsdb_watch_note_ofport(b->daemon->ovsdb_watch, port->name,
+                                   ofp_to_u16(port->port_no))) {
+        keeper_ports_changed(b->daemon->keeper, b->index);
+    }
+}
+
 static void
 database_changed(void *d_)
 {
     struct daemon *d = d_;
     for (size_t i = 0; i < d->bridge_names.n; i++) {
-        if (d->bridges[i].up) {
-            keeper_push(d->keeper, i);
-        }
+        keeper_ports_changed(d->keeper, i);
     }
 }
 
+/* ovs-vswitchd has said something: it is there. */
 static void
-database_down(const char *why, void *d_ OVS_UNUSED)
+config_changed(void *d_)
 {
+    struct daemon *d = d_;
+    for (size_t i = 0; i < d->bridge_names.n; i++) {
+        openflow_hurry(d->bridges[i].openflow);
+    }
+    restore_wait_config_changed(d->restore_wait);
+}
+
+/* For restore-wait.h. */
+
+static void
+push_all(void *d_)
+{
+    struct daemon *d = d_;
+    for (size_t i = 0; i < d->bridge_names.n; i++) {
+        d->bridges[i].in_force = false;
+    }
+    keeper_push_all(d->keeper);
+}
+
+/* A bridge that OVSDB does not have by name need not have it; of a connection
+ * method, only the connection can tell. */
+static bool
+policy_in_force(void *d_)
+{
+    const struct daemon *d = d_;
+    const struct ovsdb_rows *rows = ovsdb_watch_rows(d->ovsdb_watch);
+    for (size_t i = 0; i < d->bridge_names.n; i++) {
+        const struct bridge_state *b = &d->bridges[i];
+        const char *name = d->bridge_names.names[i];
+        if (!b->in_force && (strchr(name, ':')
+                             || ovsdb_rows_have_bridge(rows, name))) {
+            return false;
+        }
+    }
+    return d->topology != NULL;
+}
+
+static const struct ovsdb_rows *
+get_rows(void *d_)
+{
+    const struct daemon *d = d_;
+    return d->ovsdb_watch ? ovsdb_watch_rows(d->ovsdb_watch) : NULL;
+}
+
+static struct openflow *
+get_openflow(size_t bridge, void *d_)
+{
+    const struct daemon *d = d_;
+    return d->bridges[bridge].up ? d->bridges[bridge].openflow : NULL;
+}
+
+static void
+database_down(const char *why, void *d_)
+{
+    struct daemon *d = d_;
+    restore_wait_database_down(d->restore_wait);
     VLOG_WARN("OVSDB: %s; waiting for it", why);
 }
 
@@ -228,7 +302,8 @@ terminate(void *d_)
     VLOG_INFO("ending; what is installed stays in force");
     notify_tell("STOPPING=1");
     d->ending = true;
-    loop_stop(d->loop);
+    restore_wait_let_go(d->restore_wait);
+    loop_stop_soon(d->loop);
 }
 
 /* Start. */
@@ -397,10 +472,10 @@ static void
 start_watching(struct daemon *d)
 {
     static const struct openflow_callbacks openflow_callbacks = {
-        bridge_up, bridge_down, hear,
+        bridge_up, bridge_down, hear, bridge_new_port,
     };
     static const struct ovsdb_watch_callbacks ovsdb_callbacks = {
-        settings_changed, database_changed, database_down,
+        settings_changed, database_changed, config_changed, database_down,
     };
     for (size_t i = 0; i < d->bridge_names.n; i++) {
         struct bridge_state *b = &d->bridges[i];
@@ -409,6 +484,14 @@ start_watching(struct daemon *d)
     }
     fail_on(ovsdb_watch_create(d->loop, d->db, &ovsdb_callbacks, d,
                                &d->ovsdb_watch));
+    static const struct restore_wait_callbacks wait_callbacks = {
+        push_all, policy_in_force,
+    };
+    int limit_s = settings_number(&d->settings, SETTING_RESTORE_WAIT);
+    if (limit_s) {
+        d->restore_wait = restore_wait_create(d->loop, d->ovsdb_watch,
+                                              limit_s, &wait_callbacks, d);
+    }
     d->topology_watch = topology_watch_create(
         d->loop, (const char *const *) d->paths.names, d->paths.n,
         manifests_changed, d);
@@ -419,7 +502,7 @@ static void
 begin(struct daemon *d)
 {
     static const struct keeper_callbacks keeper_callbacks = {
-        loaded, pushed, idle,
+        loaded, pushed, idle, get_rows, get_openflow,
     };
     const struct keeper_settings keeper_settings = take_settings(d);
     d->again = false;
@@ -455,6 +538,7 @@ finish(struct daemon *d)
     }
     keeper_destroy(d->keeper);
     topology_watch_destroy(d->topology_watch);
+    restore_wait_destroy(d->restore_wait);
     ovsdb_watch_destroy(d->ovsdb_watch);
     for (size_t i = 0; i < d->bridge_names.n; i++) {
         openflow_destroy(d->bridges[i].openflow);
@@ -469,6 +553,7 @@ finish(struct daemon *d)
     svec_destroy(&d->paths);
     d->keeper = NULL;
     d->topology_watch = NULL;
+    d->restore_wait = NULL;
     d->topology = NULL;
     d->broken = NULL;
 }
@@ -488,7 +573,7 @@ apply_settings(struct daemon *d, unsigned int effects)
         take_report_settings(d);
         keeper_set_reports(d->keeper, &d->reports,
                            settings_number(&d->settings, SETTING_ADOPT));
-        database_changed(d);
+        keeper_push_all(d->keeper);
     }
     if (effects & 1u << EFFECT_CONNECT) {
         VLOG_INFO("beginning anew, with other bridges, topologies or tables; "

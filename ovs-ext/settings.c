@@ -47,6 +47,10 @@ static const struct setting_class classes[N_SETTINGS] = {
     [SETTING_ADOPT] = { "adopt", "SECONDS", false, 0, UINT16_MAX, "300",
         "at the first push, admit running connections for so\n"
         "long; 0: not" },
+    [SETTING_RESTORE_WAIT] = { "restore-wait", "SECONDS", false, 0, 3600, "0",
+        "when ovs-vswitchd starts, let it forward nothing before\n"
+        "the policy is on its bridges, for so long at most;\n"
+        "0: do not hold it" },
     [SETTING_TABLE_BASE] = { "table-base", "N", false, 1, MAX_TABLE_BASE,
         OVS_STRINGIZE(DEFAULT_TABLE_BASE),
         "first of our tables on the bridge" },

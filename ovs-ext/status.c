@@ -8,11 +8,14 @@
 #include <openvswitch/dynamic-string.h>
 #include <openvswitch/json.h>
 #include <openvswitch/shash.h>
+#include <openvswitch/vlog.h>
 
 #include "configure.h"
 #include "tell.h"
 #include "timeval.h"
 #include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(status);
 
 static void
 put_time(struct ds *s, long long int ms)
@@ -89,9 +92,13 @@ show_status(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
         ds_put_format(s, "  MANIFESTS ARE WRONG, the policy above stays in "
                       "force: %s\n", d->broken);
     }
+    modes_format_overrides(keeper_modes(d->keeper), s);
     for (size_t i = 0; i < d->bridge_names.n; i++) {
         put_bridge(s, &d->bridges[i]);
         put_balance(s, &d->bridges[i]);
+    }
+    if (d->restore_wait) {
+        ds_put_format(s, "hold: %s\n", restore_wait_state(d->restore_wait));
     }
     const struct book *book = &d->book;
     ds_put_format(s, "deviations: %"PRIu64" since the start, %"PRIuSIZE
@@ -239,10 +246,39 @@ reload(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
 }
 
 static bool
+mode(int argc, const char *argv[], struct ds *s, void *d_)
+{
+    struct daemon *d = d_;
+    char *error = NULL;
+    if (argc == 2) {
+        error = keeper_set_mode(d->keeper, argv[0], argv[1]);
+        if (!error && !strcmp(argv[1], "manifest")) {
+            VLOG_WARN("mode of %s is again that of the manifests", argv[0]);
+        } else if (!error) {
+            VLOG_WARN("mode of %s set to %s by hand, until it is taken back "
+                      "or sdfwd ends", argv[0], argv[1]);
+        }
+    } else if (!d->topology) {
+        error = xstrdup("there is no policy");
+    } else if (!modes_format(keeper_modes(d->keeper), d->topology,
+                             argc ? argv[0] : NULL, s)) {
+        error = xasprintf("there is no application or service \"%s\"",
+                          argv[0]);
+    }
+    if (error) {
+        ds_put_cstr(s, error);
+        free(error);
+        return false;
+    }
+    return true;
+}
+
+static bool
 end(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
     struct ds *s OVS_UNUSED, void *d_)
 {
     struct daemon *d = d_;
+    restore_wait_let_go(d->restore_wait);
     loop_stop_soon(d->loop);
     return true;
 }
@@ -253,6 +289,7 @@ const struct appctl_command status_commands[] = {
     { "sdfw/deviations", "[--json] [TEXT]...", 0, 16, show_deviations },
     { "sdfw/top", "[LINES]", 0, 1, show_top },
     { "sdfw/reload", "", 0, 0, reload },
+    { "sdfw/mode", "[APP[/SERVICE] [MODE]]", 0, 2, mode },
     { "exit", "", 0, 0, end },
     { NULL, NULL, 0, 0, NULL },
 };

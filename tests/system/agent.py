@@ -210,7 +210,87 @@ def sniff_end(number, timeout=0.3):
     return frames
 
 
+background = {}
+
+
+def in_background(run):
+    """run(stop) in a thread, until it is ended by its number."""
+    next_number[0] += 1
+    stop, result = threading.Event(), {}
+    thread = threading.Thread(target=lambda: result.update(run(stop)),
+                              daemon=True)
+    background[next_number[0]] = stop, thread, result
+    thread.start()
+    return next_number[0]
+
+
+def end(number):
+    """Ends what runs in the background; returns what it found."""
+    stop, thread, result = background.pop(number)
+    stop.set()
+    thread.join()
+    return result
+
+
+def flood(frame, per_second):
+    """Sends a frame (base64) again and again."""
+    frame = base64.b64decode(frame)
+
+    def run(stop):
+        sent, begin = 0, time.monotonic()
+        with raw_socket() as sock:
+            while not stop.is_set():
+                while sent < (time.monotonic() - begin) * per_second:
+                    try:
+                        sock.send(frame)
+                    except OSError:
+                        pass  # The port is away.
+                    sent += 1
+                time.sleep(0.0005)
+        return {"sent": sent}
+    return in_background(run)
+
+
+def count(marker):
+    """Counts frames with a marker (base64) in them as they come in; when the
+    last one came, in seconds since the epoch."""
+    marker = base64.b64decode(marker)
+    sock = raw_socket()
+    sock.settimeout(0.05)
+
+    def run(stop):
+        seen, last = 0, 0
+        while True:
+            try:
+                data, address = sock.recvfrom(65536)
+            except TimeoutError:
+                if stop.is_set():
+                    sock.close()
+                    return {"seen": seen, "last": last}
+                continue
+            if address[2] != socket.PACKET_OUTGOING and marker in data:
+                seen, last = seen + 1, time.time()
+    return in_background(run)
+
+
+def chatter(number, pause=0.002):
+    """Talks over an open connection without end; the longest time that an
+    echo took, and whether one never came."""
+    def run(stop):
+        rounds, longest = 0, 0
+        while not stop.is_set():
+            start = time.monotonic()
+            if talk(number, "x" * 1000, 20) is None:
+                return {"rounds": rounds, "longest": longest, "lost": True}
+            longest = max(longest, time.monotonic() - start)
+            rounds += 1
+            time.sleep(pause)
+        return {"rounds": rounds, "longest": longest, "lost": False}
+    return in_background(run)
+
+
 FUNCTIONS = {f.__name__: f for f in (
+    end, flood, count, chatter,
     listen, connect, tcp, talk, open_udp, send, receive, accept_on, accept,
     udp, close, inject, inject_paced, sniff_start, sniff_end)}
 

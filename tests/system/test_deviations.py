@@ -222,9 +222,9 @@ def test_updates(lab):
     record, = lab.watched.wait(event="close", dst_port=4445, timeout=15)
     assert record["packets"] == 28, record
     updates = lab.watched.records(event="update", dst_port=4445)
-    assert 2 <= len(updates) <= 4, updates
+    assert 2 <= len(updates) <= 6, updates
     counts = [u["packets"] for u in updates]
-    assert counts == sorted(counts) and counts[-1] <= 28
+    assert counts == sorted(set(counts)) and counts[-1] <= 28
     assert len(lab.watched.records(event="open", dst_port=4445)) == 1
 
 
