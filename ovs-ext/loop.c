@@ -315,10 +315,15 @@ connection_open(struct loop *loop, const char *target,
         return error;
     }
     *connectionp = connection_create(loop, -1, callbacks, aux);
-    /* A failure is told by an event. */
-    bufferevent_socket_connect((*connectionp)->bev, (struct sockaddr *) &ss,
-                               len);
-    return NULL;
+    /* A failure is told by an event, but not one that is clear at once, such
+     * as that there is no socket of this name. */
+    if (bufferevent_socket_connect((*connectionp)->bev,
+                                   (struct sockaddr *) &ss, len) < 0) {
+        error = xstrdup(ovs_strerror(EVUTIL_SOCKET_ERROR()));
+        connection_close(*connectionp);
+        *connectionp = NULL;
+    }
+    return error;
 }
 
 void
