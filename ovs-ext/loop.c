@@ -317,12 +317,12 @@ connection_open(struct loop *loop, const char *target,
         return error;
     }
     *connectionp = connection_create(loop, -1, callbacks, aux);
-    /* Most failures are told by an event, but not those that are known at
-     * once, such as that there is no such socket. */
+    /* A failure is told by an event, but not one that is clear at once, such
+     * as that there is no socket of this name. */
     if (bufferevent_socket_connect((*connectionp)->bev,
-                                   (struct sockaddr *) &ss, len)) {
-        error = xasprintf("%s: %s", target, ovs_strerror(errno));
-        connection_free(*connectionp);
+                                   (struct sockaddr *) &ss, len) < 0) {
+        error = xstrdup(ovs_strerror(EVUTIL_SOCKET_ERROR()));
+        connection_close(*connectionp);
         *connectionp = NULL;
     }
     return error;

@@ -58,8 +58,8 @@ struct connection_callbacks {
     void (*drained)(void *aux);
 };
 
-/* Returns an error that the caller must free if 'target' makes no sense, or
- * there is no way to it for now; otherwise NULL, and the outcome is told by a
+/* Returns an error that the caller must free if 'target' makes no sense or
+ * cannot be connected to at once; otherwise NULL, and the outcome is told by a
  * callback. */
 char *connection_open(struct loop *, const char *target,
                       const struct connection_callbacks *, void *aux,
