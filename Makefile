@@ -108,8 +108,8 @@ $(OUT)/bin/sdfw: $(call objects,$(command_sources)) $(library)
 
 $(OUT)/bin/sdfwd: $(call objects,$(daemon_sources)) $(library)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) -levent_core $(OVS_LIBS) \
-		$(XML_LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) -levent_openssl \
+		-levent_core $(OVS_LIBS) -lssl -lcrypto $(XML_LIBS)
 
 $(OUT)/tests/unit/%: $(OUT)/obj/tests/unit/%.o \
 		$(call objects,$(test_support) $(daemon_pure)) $(library)

@@ -33,6 +33,7 @@ struct daemon {
     struct settings settings;
     struct svec bridge_names, paths; /* Of the settings. */
     struct report_settings reports;
+    struct tls_settings ssl, syslog_tls;
     bool once;
     struct loop *loop;
     struct keeper *keeper;
@@ -52,5 +53,9 @@ struct daemon {
 
 /* What "ovs-appctl -t sdfwd" may ask; for appctl.h, with struct daemon. */
 extern const struct appctl_command status_commands[];
+
+/* Takes what the settings say of TLS; returns an error if that makes no
+ * sense. */
+char *daemon_use_tls(struct daemon *) OVS_WARN_UNUSED_RESULT;
 
 #endif /* daemon.h */

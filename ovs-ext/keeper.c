@@ -82,6 +82,7 @@ run_work(void *work_)
             .reports = work->settings->reports,
             .now = time(NULL),
         };
+        tls_use_in_libopenvswitch(work->settings->ssl);
         work->results = push_bridges(work->topology, work->targets, work->n,
                                      &options);
     }

@@ -11,6 +11,8 @@
 
 #include <openvswitch/compiler.h>
 
+#include "tls.h"
+
 struct loop;
 
 struct loop *loop_create(void);
@@ -42,11 +44,13 @@ struct watch;
 struct watch *watch_create(struct loop *, int fd, loop_callback *, void *aux);
 void watch_destroy(struct watch *);
 
-/* A stream connection to "unix:FILE" or "tcp:ADDRESS:PORT".  A
- * callback may close the connection that it is called for. */
+/* A stream connection to "unix:FILE", "tcp:ADDRESS:PORT", or over TLS to
+ * "ssl:ADDRESS:PORT" (as Open vSwitch spells it) or "tls:ADDRESS:PORT" (for
+ * syslog), which differ in the settings that they use.  A callback may close
+ * the connection that it is called for. */
 struct connection;
 struct connection_callbacks {
-    /* The connection is there. */
+    /* The connection is there, and so is TLS. */
     void (*connected)(void *aux);
     /* 'n' bytes have come, among them those that were not taken before.
      * Returns how many it has taken. */
@@ -58,8 +62,21 @@ struct connection_callbacks {
     void (*drained)(void *aux);
 };
 
-/* Returns an error that the caller must free if 'target' makes no sense;
- * otherwise NULL, and the outcome is told by a callback. */
+/* Sets what connections to "ssl:" and "tls:" use; until then there can be
+ * none.  The settings stay until the loop is destroyed. */
+void loop_use_tls(struct loop *, const struct tls_settings *ssl,
+                  const struct tls_settings *tls);
+
+/* How often TLS has failed, and with whom and why last (NULL: never). */
+unsigned long int loop_tls_failures(const struct loop *, const char **last);
+
+/* Returns an error that the caller must free if 'target' makes no sense. */
+char *connection_check(const struct loop *, const char *target)
+    OVS_WARN_UNUSED_RESULT;
+
+/* Returns such an error, or that a file for TLS cannot be used; otherwise
+ * NULL, and the outcome is told by a callback, within CONNECT_TIMEOUT_MS. */
+#define CONNECT_TIMEOUT_MS 10000
 char *connection_open(struct loop *, const char *target,
                       const struct connection_callbacks *, void *aux,
                       struct connection **) OVS_WARN_UNUSED_RESULT;

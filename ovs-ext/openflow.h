@@ -25,8 +25,8 @@ struct openflow_callbacks {
     void (*message)(const struct ofp_header *, void *aux);
 };
 
-/* 'target' is the name of a bridge of this host, unix: or tcp:.  Returns an
- * error that the caller must free if it makes no sense. */
+/* 'target' is the name of a bridge of this host, unix:, tcp: or ssl:.  Returns
+ * an error that the caller must free if it makes no sense. */
 char *openflow_create(struct loop *, const char *target,
                       const struct openflow_callbacks *, void *aux,
                       struct openflow **) OVS_WARN_UNUSED_RESULT;

@@ -392,6 +392,7 @@ take_settings(struct daemon *d)
         .adopt_seconds = settings_number(s, SETTING_ADOPT),
         .table_base = settings_number(s, SETTING_TABLE_BASE),
         .reports = &d->reports,
+        .ssl = &d->ssl,
     };
 }
 
@@ -458,6 +459,7 @@ main(int argc, char *argv[])
     const struct keeper_settings keeper_settings = take_settings(&d);
 
     d.loop = loop_create();
+    fail_on(daemon_use_tls(&d));
     d.bridges = xcalloc(d.bridge_names.n, sizeof *d.bridges);
     for (size_t i = 0; i < d.bridge_names.n; i++) {
         d.bridges[i] = (struct bridge_state) {

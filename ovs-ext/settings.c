@@ -25,8 +25,8 @@ static const struct setting_class classes[N_SETTINGS] = {
         "a manifest file or a directory of manifests; the same\n"
         "as an argument" },
     [SETTING_BRIDGE] = { "bridge", "BRIDGE", true, 0, 0, NULL,
-        "a bridge of this host, unix:FILE or tcp:ADDRESS:PORT;\n"
-        "at least one" },
+        "a bridge of this host, unix:FILE, tcp:ADDRESS:PORT or\n"
+        "ssl:ADDRESS:PORT; at least one" },
     [SETTING_DB] = { "db", "REMOTE", false, 0, 0, NULL,
         "OVSDB of the bridges' host (default:\n"
         "unix:RUNDIR/db.sock)" },
@@ -35,8 +35,29 @@ static const struct setting_class classes[N_SETTINGS] = {
         "FILE again" },
     [SETTING_SYSLOG] = { "syslog", "TARGET", true, 0, 0, NULL,
         "tell each deviation to unix:SOCKET (such as\n"
-        "unix:/dev/log), udp:ADDRESS:PORT or tcp:ADDRESS:PORT\n"
-        "(RFC 5424 with structured data)" },
+        "unix:/dev/log), udp:ADDRESS[:PORT], tcp:ADDRESS[:PORT]\n"
+        "or tls:ADDRESS[:PORT] (RFC 5424 with structured data)" },
+    [SETTING_PRIVATE_KEY] = { "private-key", "FILE", false, 0, 0, NULL,
+        "for ssl: our private key (PEM)" },
+    [SETTING_CERTIFICATE] = { "certificate", "FILE", false, 0, 0, NULL,
+        "for ssl: our certificate (PEM)" },
+    [SETTING_CA_CERT] = { "ca-cert", "FILE", false, 0, 0, NULL,
+        "for ssl: the certificate of the CA that signed the\n"
+        "other side's (PEM)" },
+    [SETTING_SYSLOG_CA] = { "syslog-ca", "FILE", false, 0, 0, NULL,
+        "for tls: the same (default: that of --ca-cert, or those\n"
+        "that this system trusts)" },
+    [SETTING_SYSLOG_NAME] = { "syslog-name", "NAME", false, 0, 0, NULL,
+        "for tls: whom the receiver's certificate must be for\n"
+        "(default: its address)" },
+    [SETTING_SYSLOG_PRIVATE_KEY] = { "syslog-private-key", "FILE", false, 0, 0,
+        NULL,
+        "for tls: our private key, if the receiver wants to know\n"
+        "us (default: that of --private-key)" },
+    [SETTING_SYSLOG_CERTIFICATE] = { "syslog-certificate", "FILE", false, 0, 0,
+        NULL,
+        "for tls: our certificate (default: that of\n"
+        "--certificate)" },
     [SETTING_INTERVAL] = { "interval", "SECONDS", false, 1, 3600, "30",
         "how often counts of deviations that go on are told" },
     [SETTING_TUPLES] = { "tuples", "N", false, 1, 100000, "4096",

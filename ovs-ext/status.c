@@ -61,6 +61,12 @@ show_status(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
     for (size_t i = 0; i < d->bridge_names.n; i++) {
         put_bridge(s, &d->bridges[i]);
     }
+    const char *tls_failure;
+    unsigned long int n = loop_tls_failures(d->loop, &tls_failure);
+    if (n) {
+        ds_put_format(s, "TLS: %lu handshakes failed; last %s\n", n,
+                      tls_failure);
+    }
     const struct book *book = &d->book;
     ds_put_format(s, "deviations: %"PRIu64" since the start, %"PRIuSIZE
                   " open; %"PRIu64" packet-ins, of these %"PRIu64
