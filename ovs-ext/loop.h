@@ -1,6 +1,6 @@
 /* The event loop: timers, signals, descriptors and stream connections.
  *
- * Only loop.c knows libevent; the rest of the daemon sees callbacks.  All of
+ * Only loop*.c know libevent; the rest of the daemon sees callbacks.  All of
  * them are called from loop_run(), in one thread. */
 
 #ifndef SDFW_LOOP_H
@@ -75,8 +75,10 @@ char *connection_check(const struct loop *, const char *target)
     OVS_WARN_UNUSED_RESULT;
 
 /* Returns such an error, or that a file for TLS cannot be used; otherwise
- * NULL, and the outcome is told by a callback, within CONNECT_TIMEOUT_MS. */
+ * NULL, and the outcome is told by a callback, within CONNECT_TIMEOUT_MS.  A
+ * peer that acknowledges nothing for SEND_TIMEOUT_MS is lost. */
 #define CONNECT_TIMEOUT_MS 10000
+#define SEND_TIMEOUT_MS 30000
 char *connection_open(struct loop *, const char *target,
                       const struct connection_callbacks *, void *aux,
                       struct connection **) OVS_WARN_UNUSED_RESULT;
@@ -96,5 +98,9 @@ struct connection *connection_adopt(int fd, const struct listener *,
 
 /* Queues a copy of 'n' bytes. */
 void connection_send(struct connection *, const void *data, size_t n);
+
+/* How many bytes, at most, the peer's system has not acknowledged yet of those
+ * that were sent. */
+size_t connection_unacknowledged(const struct connection *);
 
 #endif /* loop.h */

@@ -266,7 +266,7 @@ terminate(void *d_)
 {
     struct daemon *d = d_;
     VLOG_INFO("ending; what is installed stays in force");
-    loop_stop(d->loop);
+    loop_stop_soon(d->loop);
 }
 
 /* Start. */

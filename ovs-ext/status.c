@@ -78,6 +78,9 @@ show_status(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
         ds_put_format(s, "%s %s: %"PRIu64" records, %"PRIuSIZE" waiting, "
                       "%"PRIu64" dropped\n", sink->class->name, sink->target,
                       sink->n_records, sink_n_waiting(sink), sink->n_dropped);
+        if (sink->error) {
+            ds_put_format(s, "  REACHES NOBODY: %s\n", sink->error);
+        }
     }
     return true;
 }

@@ -280,9 +280,13 @@ explain_error(unsigned long int error)
 }
 
 char *
-tls_explain(const struct ssl_st *session, unsigned long int error,
+tls_explain(const struct ssl_st *session, bool done, unsigned long int error,
             int errno_, bool *failedp)
 {
+    if (ERR_SYSTEM_ERROR(error)) {
+        errno_ = ERR_GET_REASON(error);
+        error = 0;
+    }
     bool closed = error ? ERR_GET_LIB(error) == ERR_LIB_SSL
                           && ERR_GET_REASON(error)
                              == SSL_R_UNEXPECTED_EOF_WHILE_READING
@@ -291,7 +295,7 @@ tls_explain(const struct ssl_st *session, unsigned long int error,
     *failedp = true;
     if (verified != X509_V_OK) {
         return explain_verification(verified);
-    } else if (closed && !SSL_is_init_finished(session)) {
+    } else if (closed && !done) {
         return xstrdup("it closed the connection during the TLS handshake");
     } else if (error && !closed) {
         return explain_error(error);

@@ -44,10 +44,11 @@ void tls_session_on_accepted(struct ssl_st *, void (*told)(void *aux),
 /* May the peer still refuse our certificate though the handshake is done? */
 bool tls_session_is_undecided(const struct ssl_st *);
 
-/* Says why 'session' ended, of which OpenSSL says 'error' (0: nothing) and the
- * system 'errno_' (0: the peer closed it).  The caller must free it.  Sets
- * '*failedp' if it is TLS that failed, and not what carries it. */
-char *tls_explain(const struct ssl_st *session, unsigned long int error,
-                  int errno_, bool *failedp);
+/* Says why 'session', whose handshake was 'done' or not, ended, of which
+ * OpenSSL says 'error' (0: nothing) and the system 'errno_' (0: the peer
+ * closed it).  The caller must free it.  Sets '*failedp' if it is TLS that
+ * failed, and not what carries it. */
+char *tls_explain(const struct ssl_st *session, bool done,
+                  unsigned long int error, int errno_, bool *failedp);
 
 #endif /* tls.h */
