@@ -72,7 +72,7 @@ daemon_sources = $(wildcard ovs-ext/*.c)
 # What of the daemon is pure, for unit tests.
 daemon_pure = ovs-ext/accounting.c ovs-ext/book.c ovs-ext/deviation.c \
 	ovs-ext/explain.c ovs-ext/fold.c ovs-ext/settings.c \
-	ovs-ext/settings-read.c
+	ovs-ext/settings-read.c ovs-ext/syslog-format.c
 unit_tests = $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,\
 	$(wildcard tests/unit/test-*.c))
 # What unit tests share.
@@ -112,8 +112,8 @@ $(OUT)/bin/sdfw: $(call objects,$(command_sources)) $(library)
 
 $(OUT)/bin/sdfwd: $(call objects,$(daemon_sources)) $(library)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) -levent_core $(OVS_LIBS) \
-		$(XML_LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) -levent_openssl \
+		-levent_core $(OVS_LIBS) -lssl -lcrypto $(XML_LIBS)
 
 $(OUT)/tests/unit/%: $(OUT)/obj/tests/unit/%.o \
 		$(call objects,$(test_support) $(daemon_pure)) $(library)

@@ -50,6 +50,7 @@ struct daemon {
     char *db;                   /* ... when connecting to bridges; or NULL. */
     uint8_t table_base;
     struct report_settings reports;
+    struct tls_settings ssl, syslog_tls;
     bool once, check_config;
     bool waiting;               /* For bridges and topologies to be set. */
     bool again;                 /* Begin anew, with other bridges. */
@@ -77,5 +78,9 @@ struct daemon {
 
 /* What "ovs-appctl -t sdfwd" may ask; for appctl.h, with struct daemon. */
 extern const struct appctl_command status_commands[];
+
+/* Takes what the settings say of TLS; returns an error if that makes no
+ * sense. */
+char *daemon_use_tls(struct daemon *) OVS_WARN_UNUSED_RESULT;
 
 #endif /* daemon.h */

@@ -25,12 +25,13 @@ struct host {
 BUILD_ASSERT_DECL(sizeof(struct incident_key) == 24);
 
 void
-fold_init(struct fold *fold,
+fold_init(struct fold *fold, unsigned int alone,
           void (*tell)(enum deviation_event, const struct incident *,
                        void *aux), void *aux)
 {
     memset(fold, 0, sizeof *fold);
     hmap_init(&fold->incidents);
+    fold->alone = alone;
     fold->tell = tell;
     fold->aux = aux;
 }
@@ -193,7 +194,7 @@ fold_event(struct fold *fold, enum deviation_event event, struct deviation *d,
             add_port(incident, d->key.level == LEVEL_TUPLE ? d->key.port
                                : d->packet.tp_dst);
         }
-        if (!incident->id && (incident->n_deviations > FOLD_ALONE
+        if (!incident->id && (incident->n_deviations > fold->alone
                               || d->key.level != LEVEL_TUPLE)) {
             incident->id = ++fold->last_id;
             tell(fold, DEVIATION_OPEN, incident, now_ms);

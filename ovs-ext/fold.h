@@ -15,9 +15,6 @@
 
 #include "book.h"
 
-/* How many deviations of a source are told one by one. */
-#define FOLD_ALONE 5
-
 enum incident_kind {
     INCIDENT_SCAN,              /* Many ports, of some hosts. */
     INCIDENT_SWEEP,             /* Many hosts. */
@@ -52,12 +49,14 @@ struct incident {
 struct fold {
     struct hmap incidents;
     uint64_t last_id;
+    unsigned int alone;         /* How many deviations of a source are told one
+                                 * by one. */
     size_t n_by_address;        /* Of the incidents. */
     void (*tell)(enum deviation_event, const struct incident *, void *aux);
     void *aux;
 };
 
-void fold_init(struct fold *,
+void fold_init(struct fold *, unsigned int alone,
                void (*tell)(enum deviation_event, const struct incident *,
                             void *aux), void *aux);
 void fold_destroy(struct fold *);

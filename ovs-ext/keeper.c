@@ -144,6 +144,7 @@ push(struct work *work)
         options.ports[i] = work->targets[i].ports;
         work->targets[i].ports = NULL;
     }
+    tls_use_in_libopenvswitch(settings->ssl);
     work->results = push_bridges(work->topology, names, work->n, &options);
     free(options.ports);
     free(names);
@@ -193,6 +194,7 @@ set_no_flood(struct work *work)
 {
     const struct keeper *keeper = work->keeper;
     const struct push_options options = get_push_options(work);
+    tls_use_in_libopenvswitch(keeper->settings.ssl);
     for (size_t i = 0; i < work->n; i++) {
         size_t bridge = work->targets[i].bridge;
         free(push_no_flood(keeper->settings.bridges[bridge],

@@ -26,6 +26,7 @@
 #include "pipeline.h"
 #include "push.h"
 #include "report.h"
+#include "tls.h"
 
 struct keeper;
 
@@ -39,6 +40,7 @@ struct keeper_settings {
     uint16_t adopt_seconds;
     uint8_t table_base;
     const struct report_settings *reports;
+    const struct tls_settings *ssl;
 };
 
 struct keeper_callbacks {

@@ -271,10 +271,9 @@ openflow_create(struct loop *loop, const char *target,
                 struct openflow **ofp)
 {
     *ofp = NULL;
-    if (strchr(target, ':') && strncmp(target, "unix:", 5)
-        && strncmp(target, "tcp:", 4)) {
-        return xasprintf("\"%s\" is no name of a bridge, unix:FILE or "
-                         "tcp:ADDRESS:PORT", target);
+    char *error = strchr(target, ':') ? connection_check(loop, target) : NULL;
+    if (error) {
+        return error;
     }
     struct openflow *of = xzalloc(sizeof *of);
     of->loop = loop;

@@ -30,8 +30,8 @@ struct openflow_callbacks {
     void (*new_port)(const struct ofputil_phy_port *, void *aux);
 };
 
-/* 'target' is the name of a bridge of this host, unix: or tcp:.  Returns an
- * error that the caller must free if it makes no sense. */
+/* 'target' is the name of a bridge of this host, unix:, tcp: or ssl:.  Returns
+ * an error that the caller must free if it makes no sense. */
 char *openflow_create(struct loop *, const char *target,
                       const struct openflow_callbacks *, void *aux,
                       struct openflow **) OVS_WARN_UNUSED_RESULT;

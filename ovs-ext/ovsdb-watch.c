@@ -299,9 +299,9 @@ ovsdb_watch_create(struct loop *loop, const char *remote,
                    struct ovsdb_watch **watchp)
 {
     *watchp = NULL;
-    if (remote && strncmp(remote, "unix:", 5) && strncmp(remote, "tcp:", 4)) {
-        return xasprintf("\"%s\" is no unix:FILE or tcp:ADDRESS:PORT",
-                         remote);
+    char *error = remote ? connection_check(loop, remote) : NULL;
+    if (error) {
+        return error;
     }
     struct ovsdb_watch *watch = xzalloc(sizeof *watch);
     watch->loop = loop;

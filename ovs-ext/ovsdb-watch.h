@@ -30,7 +30,7 @@ struct ovsdb_watch_callbacks {
     void (*down)(const char *why, void *aux);
 };
 
-/* 'remote' is unix: or tcp:, or NULL for this host's. */
+/* 'remote' is unix:, tcp: or ssl:, or NULL for this host's. */
 char *ovsdb_watch_create(struct loop *, const char *remote,
                          const struct ovsdb_watch_callbacks *, void *aux,
                          struct ovsdb_watch **) OVS_WARN_UNUSED_RESULT;

@@ -437,6 +437,7 @@ take_report_settings(struct daemon *d)
         .timeout_s = settings_number(&d->settings, SETTING_INTERVAL),
         .meter = 0x5dfd, .meter_rate = 1000, .meter_burst = 2000,
     };
+    d->fold.alone = settings_number(&d->settings, SETTING_ALONE);
 }
 
 /* What the settings say of bridges and flows. */
@@ -464,6 +465,7 @@ take_settings(struct daemon *d)
         .adopt_seconds = settings_number(s, SETTING_ADOPT),
         .table_base = d->table_base,
         .reports = &d->reports,
+        .ssl = &d->ssl,
     };
 }
 
@@ -605,7 +607,8 @@ run(struct daemon *d)
     }
     book_init(&d->book, tell_deviation, d);
     d->book_timer = timer_create_in(d->loop, hear_quiet, d);
-    fold_init(&d->fold, tell_incident, d);
+    fold_init(&d->fold, settings_number(&d->settings, SETTING_ALONE),
+              tell_incident, d);
     d->fold_timer = timer_create_in(d->loop, tell_incidents_that_grow, d);
     fail_on(sinks_update(d));
     do {
@@ -645,6 +648,7 @@ main(int argc, char *argv[])
     parse_arguments(argc, argv, &d);
     read_files(&d);
     d.loop = loop_create();
+    fail_on(daemon_use_tls(&d));
     loop_on_signal(d.loop, SIGTERM, terminate, &d);
     loop_on_signal(d.loop, SIGINT, terminate, &d);
     if (!d.once) {

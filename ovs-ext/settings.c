@@ -27,8 +27,8 @@ static const struct setting_class classes[N_SETTINGS] = {
         "a manifest file or a directory of manifests; the same\n"
         "as an argument" },
     [SETTING_BRIDGE] = { "bridge", "BRIDGE", true, 0, 0, NULL,
-        "a bridge of this host, unix:FILE or tcp:ADDRESS:PORT;\n"
-        "at least one" },
+        "a bridge of this host, unix:FILE, tcp:ADDRESS:PORT or\n"
+        "ssl:ADDRESS:PORT; at least one" },
     [SETTING_DB] = { "db", "REMOTE", false, 0, 0, NULL,
         "OVSDB of the bridges' host (default:\n"
         "unix:RUNDIR/db.sock)" },
@@ -37,13 +37,37 @@ static const struct setting_class classes[N_SETTINGS] = {
         "FILE again" },
     [SETTING_SYSLOG] = { "syslog", "TARGET", true, 0, 0, NULL,
         "tell each deviation to unix:SOCKET (such as\n"
-        "unix:/dev/log), udp:ADDRESS:PORT or tcp:ADDRESS:PORT\n"
-        "(RFC 5424 with structured data)" },
+        "unix:/dev/log), udp:ADDRESS[:PORT], tcp:ADDRESS[:PORT]\n"
+        "or tls:ADDRESS[:PORT] (RFC 5424 with structured data)" },
+    [SETTING_PRIVATE_KEY] = { "private-key", "FILE", false, 0, 0, NULL,
+        "for ssl: our private key (PEM)" },
+    [SETTING_CERTIFICATE] = { "certificate", "FILE", false, 0, 0, NULL,
+        "for ssl: our certificate (PEM)" },
+    [SETTING_CA_CERT] = { "ca-cert", "FILE", false, 0, 0, NULL,
+        "for ssl: the certificate of the CA that signed the\n"
+        "other side's (PEM)" },
+    [SETTING_SYSLOG_CA] = { "syslog-ca", "FILE", false, 0, 0, NULL,
+        "for tls: the same (default: that of --ca-cert, or those\n"
+        "that this system trusts)" },
+    [SETTING_SYSLOG_NAME] = { "syslog-name", "NAME", false, 0, 0, NULL,
+        "for tls: whom the receiver's certificate must be for\n"
+        "(default: its address)" },
+    [SETTING_SYSLOG_PRIVATE_KEY] = { "syslog-private-key", "FILE", false, 0, 0,
+        NULL,
+        "for tls: our private key, if the receiver wants to know\n"
+        "us (default: that of --private-key)" },
+    [SETTING_SYSLOG_CERTIFICATE] = { "syslog-certificate", "FILE", false, 0, 0,
+        NULL,
+        "for tls: our certificate (default: that of\n"
+        "--certificate)" },
     [SETTING_INTERVAL] = { "interval", "SECONDS", false, 1, 3600, "30",
         "how often counts of deviations that go on are told" },
     [SETTING_TUPLES] = { "tuples", "N", false, 1, 100000, "512",
         "how many deviations of a workload are told one by one\n"
         "at a time; more are folded by hosts" },
+    [SETTING_ALONE] = { "alone", "N", false, 1, 100000, "5",
+        "how many deviations of a source people are told one by\n"
+        "one; more are one incident" },
     [SETTING_ADOPT] = { "adopt", "SECONDS", false, 0, UINT16_MAX, "300",
         "at the first push, admit running connections for so\n"
         "long; 0: not" },
@@ -72,6 +96,7 @@ setting_may_be_in_ovsdb(enum setting setting)
     case SETTING_SYSLOG:
     case SETTING_INTERVAL:
     case SETTING_TUPLES:
+    case SETTING_ALONE:
     case SETTING_ADOPT:
     case SETTING_TABLE_BASE:
         return true;
@@ -87,6 +112,7 @@ setting_effect(enum setting setting)
     switch ((int) setting) {
     case SETTING_INTERVAL:
     case SETTING_TUPLES:
+    case SETTING_ALONE:
     case SETTING_ADOPT:
         return EFFECT_PUSH;
     case SETTING_JSON:

@@ -100,6 +100,12 @@ show_status(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
     if (d->restore_wait) {
         ds_put_format(s, "hold: %s\n", restore_wait_state(d->restore_wait));
     }
+    const char *tls_failure;
+    unsigned long int n = loop_tls_failures(d->loop, &tls_failure);
+    if (n) {
+        ds_put_format(s, "TLS: %lu handshakes failed; last %s\n", n,
+                      tls_failure);
+    }
     const struct book *book = &d->book;
     ds_put_format(s, "deviations: %"PRIu64" since the start, %"PRIuSIZE
                   " open; %"PRIu64" packet-ins, of these %"PRIu64
@@ -111,6 +117,9 @@ show_status(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
         ds_put_format(s, "%s %s: %"PRIu64" records, %"PRIuSIZE" waiting, "
                       "%"PRIu64" dropped\n", sink->class->name, sink->target,
                       sink->n_records, sink_n_waiting(sink), sink->n_dropped);
+        if (sink->error) {
+            ds_put_format(s, "  REACHES NOBODY: %s\n", sink->error);
+        }
     }
     return true;
 }

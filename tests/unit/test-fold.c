@@ -33,6 +33,8 @@ tell(enum deviation_event event, const struct incident *incident, void *told_)
     told->kind = incident_kind(incident);
 }
 
+#define ALONE 5
+
 struct fixture {
     struct told told;
     struct fold fold;
@@ -42,7 +44,7 @@ static int
 setup(void **state)
 {
     struct fixture *f = xzalloc(sizeof *f);
-    fold_init(&f->fold, tell, &f->told);
+    fold_init(&f->fold, ALONE, tell, &f->told);
     *state = f;
     return 0;
 }
@@ -88,12 +90,12 @@ static void
 test_a_few_are_told_alone(void **state)
 {
     struct fixture *f = *state;
-    struct deviation ds[FOLD_ALONE];
-    for (size_t i = 0; i < FOLD_ALONE; i++) {
+    struct deviation ds[ALONE];
+    for (size_t i = 0; i < ALONE; i++) {
         ds[i] = make(1, 1, 2, i);
         assert_false(open_it(f, &ds[i], true));
     }
-    close_all(f, ds, FOLD_ALONE, true);
+    close_all(f, ds, ALONE, true);
     assert_int_equal(f->told.n[DEVIATION_OPEN], 0);
     assert_int_equal(hmap_count(&f->fold.incidents), 0);
 }
@@ -106,7 +108,7 @@ test_a_scan_is_one_incident(void **state)
     struct deviation *ds = xcalloc(N, sizeof *ds);
     for (size_t i = 0; i < N; i++) {
         ds[i] = make(1, 1, 2, i + 1);
-        assert_int_equal(open_it(f, &ds[i], true), i >= FOLD_ALONE);
+        assert_int_equal(open_it(f, &ds[i], true), i >= ALONE);
     }
     assert_int_equal(f->told.n[DEVIATION_OPEN], 1);
     ds[0].n_packets = 11;
@@ -170,7 +172,7 @@ test_sources(void **state)
     for (size_t i = 0; i < 10; i++) {
         spoofed[i] = make(1, 1000 + i, 2, 80);
         outside[i] = make(9, 1000 + i, 2, 80);
-        assert_int_equal(open_it(f, &spoofed[i], true), i >= FOLD_ALONE);
+        assert_int_equal(open_it(f, &spoofed[i], true), i >= ALONE);
         assert_false(open_it(f, &outside[i], false));
     }
     close_all(f, spoofed, 10, true);

@@ -283,15 +283,16 @@ test_format(void **state OVS_UNUSED)
     add(&settings, SETTING_TUPLES, FROM_FILE, "7");
     settings_format(&settings, &s);
     assert_ptr_equal(strstr(ds_cstr(&s),
-        "setting       value             from\n"
-        "topology      -                 default\n"
-        "bridge        br0               OVSDB\n"
-        "bridge        unix:/x/br1.mgmt  OVSDB\n"
-        "db            -                 default\n"), ds_cstr(&s));
+        "setting             value             from\n"
+        "topology            -                 default\n"
+        "bridge              br0               OVSDB\n"
+        "bridge              unix:/x/br1.mgmt  OVSDB\n"
+        "db                  -                 default\n"), ds_cstr(&s));
     assert_non_null(strstr(ds_cstr(&s),
-        "\ninterval      30                default\n"
-        "tuples        7                 file\n"
-        "adopt         0                 flag\n"));
+        "\ninterval            30                default\n"
+        "tuples              7                 file\n"
+        "alone               5                 default\n"
+        "adopt               0                 flag\n"));
     ds_destroy(&s);
     settings_destroy(&settings);
 }
