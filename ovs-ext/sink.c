@@ -2,9 +2,15 @@
 
 #include "sink.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
+#include <openvswitch/dynamic-string.h>
+#include <openvswitch/vlog.h>
+
 #include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(sink);
 
 char *
 sink_open(const struct sink_class *class, struct loop *loop,
@@ -22,9 +28,10 @@ sink_open(const struct sink_class *class, struct loop *loop,
 void
 sink_put(struct sink *sink, const struct record *record)
 {
-    if (!record->folded || !sink->class->for_people) {
+    const struct sink_class *class = sink->class;
+    if (!(record->folded && class->for_people)) {
         sink->n_records++;
-        sink->class->put(sink, record);
+        class->put(sink, record);
     }
 }
 
@@ -40,6 +47,10 @@ void
 sink_close(struct sink *sink)
 {
     if (sink) {
+        if (sink_n_waiting(sink)) {
+            VLOG_WARN("%s %s: %"PRIuSIZE" records that waited are lost",
+                      sink->class->name, sink->target, sink_n_waiting(sink));
+        }
         free(sink->target);
         sink->class->close(sink);
     }
@@ -49,4 +60,27 @@ size_t
 sink_n_waiting(const struct sink *sink)
 {
     return sink->class->n_waiting ? sink->class->n_waiting(sink) : 0;
+}
+
+void
+sink_note_error(struct sink *sink, int error)
+{
+    /* EAGAIN: a slow reader is nothing to worry about yet. */
+    if (error && error != EAGAIN && error != sink->error) {
+        VLOG_WARN("%s %s: %s; records wait", sink->class->name, sink->target,
+                  ovs_strerror(error));
+    } else if (!error && sink->error && sink->error != EAGAIN) {
+        VLOG_WARN("%s %s: works again; %"PRIu64" records were dropped since "
+                  "the start", sink->class->name, sink->target,
+                  sink->n_dropped);
+    }
+    sink->error = error;
+}
+
+void
+sink_describe(const struct sink *sink, struct ds *s)
+{
+    if (sink->error) {
+        ds_put_format(s, "; CANNOT WRITE: %s", ovs_strerror(sink->error));
+    }
 }

@@ -15,6 +15,7 @@
 #include "book.h"
 #include "loop.h"
 
+struct ds;
 struct json;
 
 /* One event, in the forms that sinks want. */
@@ -34,6 +35,7 @@ struct sink {
     char *target;               /* As given. */
     uint64_t n_records;         /* Taken or dropped. */
     uint64_t n_dropped;         /* Of these. */
+    int error;                  /* Why records wait, an errno, or 0. */
 };
 
 struct sink_class {
@@ -60,5 +62,8 @@ void sink_put(struct sink *, const struct record *);
 void sink_reopen(struct sink *);
 void sink_close(struct sink *);
 size_t sink_n_waiting(const struct sink *);
+/* For sinks that write files: sets 'error', and logs if it has changed. */
+void sink_note_error(struct sink *, int error);
+void sink_describe(const struct sink *, struct ds *);
 
 #endif /* sink.h */
