@@ -39,6 +39,11 @@ static const struct setting_class classes[N_SETTINGS] = {
         "tell each deviation to unix:SOCKET (such as\n"
         "unix:/dev/log), udp:ADDRESS:PORT or tcp:ADDRESS:PORT\n"
         "(RFC 5424 with structured data)" },
+    [SETTING_PCAP] = { "pcap", "DIRECTORY", true, 0, 0, NULL,
+        "keep the first packets of each deviation there, as\n"
+        "pcapng files" },
+    [SETTING_PCAP_SIZE] = { "pcap-size", "MIB", false, 1, 1048576, "64",
+        "how much these may take; the oldest go" },
     [SETTING_INTERVAL] = { "interval", "SECONDS", false, 1, 3600, "30",
         "how often counts of deviations that go on are told" },
     [SETTING_TUPLES] = { "tuples", "N", false, 1, 100000, "512",
@@ -91,6 +96,8 @@ setting_effect(enum setting setting)
         return EFFECT_PUSH;
     case SETTING_JSON:
     case SETTING_SYSLOG:
+    case SETTING_PCAP:
+    case SETTING_PCAP_SIZE:
         return EFFECT_SINKS;
     case SETTING_TOPOLOGY:
     case SETTING_BRIDGE:

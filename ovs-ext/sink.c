@@ -26,12 +26,29 @@ sink_open(const struct sink_class *class, struct loop *loop,
 }
 
 void
+sink_configure(struct sink *sink, const struct settings *settings)
+{
+    if (sink->class->configure) {
+        sink->class->configure(sink, settings);
+    }
+}
+
+void
 sink_put(struct sink *sink, const struct record *record)
 {
     const struct sink_class *class = sink->class;
-    if (!(record->folded && class->for_people)) {
+    if (class->put && !(record->folded && class->for_people)) {
         sink->n_records++;
         class->put(sink, record);
+    }
+}
+
+void
+sink_put_packet(struct sink *sink, const struct packet_record *packet)
+{
+    if (sink->class->put_packet) {
+        sink->n_records++;
+        sink->class->put_packet(sink, packet);
     }
 }
 

@@ -17,6 +17,7 @@
 
 struct ds;
 struct json;
+struct settings;
 
 /* One event, in the forms that sinks want. */
 struct record {
@@ -28,6 +29,15 @@ struct record {
     const char *msgid;          /* RFC 5424, 6.2.7. */
     bool folded;                /* Part of an incident that is told for all;
                                  * sinks for people leave it out. */
+};
+
+/* One of the first packets of a deviation. */
+struct packet_record {
+    const struct deviation *deviation;
+    const struct deviation_frame *frame;
+    const char *port;           /* Where it came in: "br0/vnet3". */
+    const char *text;           /* As of a record that opens it. */
+    long long int time_us;      /* Since the epoch. */
 };
 
 struct sink {
@@ -44,7 +54,12 @@ struct sink_class {
     /* Returns an error that the caller must free if 'target' cannot be meant
      * seriously; a receiver that is away is no error. */
     char *(*open)(struct loop *, const char *target, struct sink **);
+    /* Takes other settings than its target, before any record and when they
+     * may have changed.  May be NULL. */
+    void (*configure)(struct sink *, const struct settings *);
+    /* Either may be NULL. */
     void (*put)(struct sink *, const struct record *);
+    void (*put_packet)(struct sink *, const struct packet_record *);
     /* SIGHUP: files were rotated.  May be NULL. */
     void (*reopen)(struct sink *);
     void (*close)(struct sink *);
@@ -53,12 +68,15 @@ struct sink_class {
 };
 
 extern const struct sink_class sink_json_class;
+extern const struct sink_class sink_pcap_class;
 extern const struct sink_class sink_syslog_class;
 
 /* These do what is the same for all classes. */
 char *sink_open(const struct sink_class *, struct loop *, const char *target,
                 struct sink **) OVS_WARN_UNUSED_RESULT;
+void sink_configure(struct sink *, const struct settings *);
 void sink_put(struct sink *, const struct record *);
+void sink_put_packet(struct sink *, const struct packet_record *);
 void sink_reopen(struct sink *);
 void sink_close(struct sink *);
 size_t sink_n_waiting(const struct sink *);

@@ -1,4 +1,4 @@
-"""JSON lines of deviations, whatever becomes of the file."""
+"""Sinks of deviations: JSON lines and pcapng files."""
 import base64
 import errno
 import itertools
@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import stat
 
@@ -207,6 +208,134 @@ def test_json_fifo(lab):
             os.close(reader)
 
 
+# pcap.
+
+def tshark(path, *fields):
+    """The fields of each packet of a file."""
+    command = ["tshark", "-n", "-r", path, "-T", "fields", "-E",
+               "occurrence=f"]
+    for field in fields:
+        command += ["-e", field]
+    return [line.split("\t") for line in run(*command).stdout.splitlines()]
+
+
+def pcap_files(path):
+    return sorted(str(p) for p in pathlib.Path(path).glob("sdfw-*.pcapng"))
+
+
+def pcap_ports(path):
+    """Destination ports of all packets, in order."""
+    return [int(port) for file in pcap_files(path)
+            for port, in tshark(file, "tcp.dstport")]
+
+
+def test_pcap(lab):
+    """pcap: tshark shows packets with interface, length, time and what the
+    deviation is"""
+    where = directory(lab, "pcap")
+    web, db = lab.hosts["web1"], lab.hosts["db1"]
+    with running(lab, "--pcap", where):
+        port, = deviate(lab)
+        s, d = web.address(), db.address()
+        large = next(next_port)
+        web.inject(f.ether(web.mac, db.mac, 0x800, f.ip(
+            s, d, 17, f.udp(s, d, 7, large, b"x" * 1000))))
+        until(lambda: pcap_files(where)
+              and len(tshark(pcap_files(where)[0], "frame.number")) == 2,
+              "two packets")
+        app = lab.hosts["app1"]
+        app.inject(segment(app, web, port, family=6))
+        until(lambda: len(tshark(pcap_files(where)[0], "frame.number")) == 3,
+              "three packets")
+        assert Status(lab, "pcap").records == 3
+    file, = pcap_files(where)
+    assert "Number of packets:   3" in run("capinfos", "-c", "-M", file).stdout
+    first, second, third = tshark(
+        file, "frame.interface_name", "ip.src", "ip.dst", "tcp.dstport",
+        "frame.len", "frame.cap_len", "frame.comment")
+    length = len(segment(web, db, port))
+    assert first[:6] == ["br0/web1", s, d, str(port), str(length),
+                         str(length)], first
+    assert first[6].startswith("deviation 1: br0: no-link dropped: "
+                               f"shop/web/web1 ({s}) -> shop/db/db1 ({d}) "
+                               f"tcp/{port}; nearest: "), first
+    assert second[:6] == ["br0/web1", s, d, "", "1042", "256"], second
+    assert f"udp/{large}" in second[6], second
+    assert third[0] == "br0/app1" and third[4] == third[5], third
+    (v6, when), = tshark(file, "ipv6.src", "frame.time_epoch")[2:]
+    assert v6 == app.address(6)
+    assert abs(float(when) - os.stat(file).st_mtime) < 60, when
+
+
+def test_pcap_first_packets(lab):
+    """pcap: of a deviation of many packets, the first few are kept"""
+    where = directory(lab, "pcap")
+    web, db = lab.hosts["web1"], lab.hosts["db1"]
+    with running(lab, "--pcap", where):
+        deviate(lab)
+        port = next(next_port)
+        web.inject(*[segment(web, db, port)] * 200)
+        last, = deviate(lab)
+        until(lambda: last in pcap_ports(where), "all are there")
+        assert 1 <= pcap_ports(where).count(port) <= 4, pcap_ports(where)
+
+
+def test_pcap_budget(lab):
+    """pcap: files stay within the budget, with those that were there before;
+    the oldest go, and files of others are left alone"""
+    where = directory(lab, "pcap")
+    for i in range(5):
+        with open(f"{where}/sdfw-2020010{i + 1}T000000.000Z.pcapng",
+                  "wb") as stream:
+            stream.write(b"x" * 300 * 1024)
+    with open(f"{where}/mine.pcapng", "wb") as stream:
+        stream.write(b"x" * 500 * 1024)
+
+    def total():
+        return sum(os.path.getsize(p) for p in pcap_files(where))
+    with running(lab, "--pcap", where, "--pcap-size", "1"):
+        sent = deviate(lab)
+        until(lambda: total() <= 1 << 20, "old files were removed")
+        until(lambda: len(pcap_files(where)) == 3, "there is a new one")
+        assert [os.path.basename(p)[5:13] for p in pcap_files(where)][:2] \
+            == ["20200104", "20200105"], pcap_files(where)
+        for _ in range(6):
+            sent += deviate(lab, 300)
+            assert total() <= 1 << 20, pcap_files(where)
+        until(lambda: Status(lab, "pcap").records == len(sent)
+              and not Status(lab, "pcap").waiting, "all are written")
+    new = [p for p in pcap_files(where) if "sdfw-2020" not in p]
+    assert 3 <= len(new) <= 8, new
+    for file in pcap_files(where):
+        if "sdfw-2020" in file:
+            os.remove(file)
+    assert pcap_ports(where) == sent
+    assert os.path.getsize(f"{where}/mine.pcapng") == 500 * 1024
+
+
+def test_pcap_full(lab):
+    """pcap: packets wait while the disk is full or the directory away, and are
+    written later"""
+    disk = small_disk(lab, 1)
+    where = f"{disk}/pcap"
+    os.mkdir(where)
+    with running(lab, "--pcap", where) as sdfwd:
+        fill(disk)
+        sent = deviate(lab, 5)
+        until(lambda: Status(lab, "pcap").waiting == 5, "packets wait")
+        assert "CANNOT WRITE: No space left" in Status(lab, "pcap").line
+        free(disk)
+        until(lambda: not Status(lab, "pcap").waiting, "they are written")
+        assert pcap_ports(where) == sent
+        shutil.rmtree(where)
+        sent = deviate(lab, 2)
+        until(lambda: Status(lab, "pcap").waiting == 2, "packets wait")
+        os.mkdir(where)
+        until(lambda: not Status(lab, "pcap").waiting, "they are written")
+        assert pcap_ports(where) == sent
+        assert sdfwd.process.poll() is None
+
+
 # Start.
 
 def test_start(lab):
@@ -215,6 +344,10 @@ def test_start(lab):
     where = directory(lab, "start")
     plain = lab.file("plain", "#!/bin/sh\n")
     for option, target, message in (
+            ("pcap", f"{where}/none", f"cannot write packets to {where}/none: "
+             "No such file or directory"),
+            ("pcap", plain, f"cannot write packets to {plain}: "
+             "Not a directory"),
             ("json", f"{where}/none/d.json",
              f"cannot write {where}/none/d.json: No such file or directory"),
             ("json", where, f"cannot write {where}: Is a directory")):
