@@ -37,7 +37,8 @@ void
 sink_put(struct sink *sink, const struct record *record)
 {
     const struct sink_class *class = sink->class;
-    if (class->put && !(record->folded && class->for_people)) {
+    if (class->put && !(record->folded && class->for_people)
+        && !(record->event != DEVIATION_OPEN && class->opens_only)) {
         sink->n_records++;
         class->put(sink, record);
     }
@@ -99,5 +100,8 @@ sink_describe(const struct sink *sink, struct ds *s)
 {
     if (sink->error) {
         ds_put_format(s, "; CANNOT WRITE: %s", ovs_strerror(sink->error));
+    }
+    if (sink->class->describe) {
+        sink->class->describe(sink, s);
     }
 }

@@ -51,6 +51,7 @@ struct sink {
 struct sink_class {
     const char *name;           /* The setting: "json". */
     bool for_people;            /* Gets no folded records. */
+    bool opens_only;            /* Gets neither updates nor closes. */
     /* Returns an error that the caller must free if 'target' cannot be meant
      * seriously; a receiver that is away is no error. */
     char *(*open)(struct loop *, const char *target, struct sink **);
@@ -65,8 +66,11 @@ struct sink_class {
     void (*close)(struct sink *);
     /* How many records wait.  May be NULL: none ever does. */
     size_t (*n_waiting)(const struct sink *);
+    /* Appends to its line of the status.  May be NULL. */
+    void (*describe)(const struct sink *, struct ds *);
 };
 
+extern const struct sink_class sink_hook_class;
 extern const struct sink_class sink_json_class;
 extern const struct sink_class sink_pcap_class;
 extern const struct sink_class sink_syslog_class;

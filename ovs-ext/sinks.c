@@ -48,6 +48,7 @@ sinks_update(struct daemon *d)
         { SETTING_JSON, &sink_json_class },
         { SETTING_SYSLOG, &sink_syslog_class },
         { SETTING_PCAP, &sink_pcap_class },
+        { SETTING_HOOK, &sink_hook_class },
     };
     struct sink **old = d->sinks;
     size_t n_old = d->n_sinks;

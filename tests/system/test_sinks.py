@@ -1,4 +1,4 @@
-"""Sinks of deviations: JSON lines and pcapng files."""
+"""Sinks of deviations: JSON lines, pcapng files, and a program of the site."""
 import base64
 import errno
 import itertools
@@ -336,7 +336,179 @@ def test_pcap_full(lab):
         assert sdfwd.process.poll() is None
 
 
-# Start.
+# Hook.
+
+HOOK = r"""#!/bin/sh
+files=$(ls /proc/$$/fd)
+out={where}/$$
+{{
+    printf '%s\n' $# "$@"
+    tr '\0' ' ' </proc/$$/environ; echo
+    echo $files
+    cut -d' ' -f5 /proc/$$/stat; echo $$
+    pwd
+    cat
+}} >$out.new
+mv $out.new $out.done
+"""
+
+
+def hook(lab, text):
+    """A program, and the directory that it writes to."""
+    where = directory(lab, "hook")
+    path = f"{where}/hook"
+    with open(path, "w") as stream:
+        stream.write(text.format(where=where))
+    os.chmod(path, 0o755)
+    return path, where
+
+
+def outputs(where):
+    return [p.read_text().splitlines()
+            for p in pathlib.Path(where).glob("*.done")]
+
+
+def children(sdfwd):
+    return pathlib.Path(f"/proc/{sdfwd.process.pid}/task/{sdfwd.process.pid}"
+                        "/children").read_text().split()
+
+
+def test_hook(lab):
+    """hook: gets arguments and JSON, runs without a shell, with an empty
+    environment, closed files and a process group of its own"""
+    program, where = hook(lab, HOOK)
+    path = f"{where}/d.json"
+    with running(lab, "--hook", program, "--json", path) as sdfwd:
+        port, = deviate(lab)
+        until(lambda: outputs(where), "it has run")
+        until(lambda: not children(sdfwd), "it is no zombie")
+        assert Status(lab, "hook").number("failed") == 0
+        record, = records(path)
+    (count, *arguments, environment, files, group, pid, home,
+     text), = outputs(where)
+    assert count == "4"
+    assert arguments == ["open", "no-link", "shop/web/web1", "shop/db/db1"]
+    assert {v.split("=")[0] for v in environment.split()} == {"PATH", "LANG"}
+    # Of dash itself are 3, a pipe to ls, and 10, the program's text.
+    assert set(files.split()) <= {"0", "1", "2", "3", "10"}, files
+    assert group == pid and home == "/"
+    assert json.loads(text) == record and record["dst_port"] == port
+    assert "/$(touch pwned);m.xml" in record["nearest"]["file"]
+    for place in ("/", lab.dir, where, "."):
+        assert not os.path.exists(f"{place}/pwned"), place
+
+
+def test_hook_scan(lab):
+    """hook: for a scan it runs a few times, the last for the incident"""
+    program, where = hook(lab, HOOK)
+    with running(lab, "--hook", program):
+        deviate(lab, 300)
+        until(lambda: [o for o in outputs(where)
+                       if "incident" in json.loads(o[-1])], "it has run")
+        assert Status(lab, "hook").records == len(outputs(where)) <= 10
+    incident, = [o for o in outputs(where) if "incident" in json.loads(o[-1])]
+    assert incident[1:5] == ["open", "no-link", "shop/web/web1",
+                             "shop/db/db1"], incident
+
+
+def test_hook_rate(lab):
+    """hook: what comes too fast waits, what does not fit is counted as
+    dropped"""
+    program, where = hook(lab, HOOK)
+    out, db = lab.hosts["out1"], lab.hosts["db1"]
+    with running(lab, "--hook", program, "--hook-rate", "2"):
+        until(lambda: in_step(lab, lab.path), "flows are there")
+        # Of many sources, or they were one incident.
+        for source in range(193, 253):
+            s, d = f"10.7.0.{source}", db.address()
+            out.inject(*[f.ether(out.mac, db.mac, 0x800, f.ip(
+                s, d, 6, f.tcp(s, d, 7, next(next_port), 2)))
+                for _ in range(5)])
+        until(lambda: Status(lab, "hook").records == 300, "all are seen")
+        until(lambda: len(outputs(where)) >= 2, "it has run twice")
+        status = Status(lab, "hook")
+        ran = status.records - status.waiting - status.dropped
+        assert 2 <= ran <= 3 and len(outputs(where)) <= ran, status.line
+        assert 50 < status.waiting < 200 and status.dropped, status.line
+
+
+def test_hook_fails(lab):
+    """hook: a program that fails is counted and told"""
+    program, _ = hook(lab, "#!/bin/sh\nexit 3\n")
+    with running(lab, "--hook", program) as sdfwd:
+        deviate(lab, 3)
+        until(lambda: Status(lab, "hook").number("failed") == 3, "counted")
+        assert "exit status 3" in sdfwd.log()
+        os.remove(program)
+        deviate(lab)
+        until(lambda: Status(lab, "hook").number("failed") == 4, "counted")
+        assert f"cannot run {program}: No such file" in sdfwd.log()
+        assert not children(sdfwd)
+
+
+def gone(pid):
+    try:
+        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return True
+    return text.rsplit(")", 1)[1].split()[0] == "Z"
+
+
+def test_hook_hangs(lab):
+    """hook: one that hangs is killed with all that it started, and holds
+    nothing up; at most four run at a time"""
+    program, where = hook(lab, """#!/bin/sh
+sleep 600 & echo $$ $! >{where}/$$.new
+mv {where}/$$.new {where}/$$.done
+sleep 600
+""")
+    path = f"{where}/d.json"
+    with running(lab, "--hook", program, "--json", path) as sdfwd:
+        deviate(lab, 3)
+        deviate(lab, 3, "web2")
+        until(lambda: len(outputs(where)) == 4, "four run")
+        status = Status(lab, "hook")
+        assert status.number("running") == 4 and status.waiting == 2
+        pids = [p for lines in outputs(where) for p in lines[0].split()]
+        assert len(pids) == 8 and not any(map(gone, pids)), pids
+        port, = deviate(lab, 1, "app1")
+        until(lambda: port in opened(records(path)), "others are told")
+        until(lambda: Status(lab, "hook").number("of these") == 4,
+              "they are killed", 30)
+        until(lambda: all(map(gone, pids)), "all are gone")
+        until(lambda: Status(lab, "hook").number("running") == 3,
+              "those that waited run")
+        until(lambda: len(outputs(where)) == 7, "they do")
+        assert "killed after 10 seconds" in sdfwd.log()
+    pids = [p for lines in outputs(where) for p in lines[0].split()]
+    until(lambda: all(map(gone, pids)), "sdfwd leaves none behind")
+
+
+# Settings.
+
+def test_live(lab):
+    """on SIGHUP, sinks that the file names no more are closed, with the
+    programs that they run, and the others go on"""
+    program, where = hook(lab, """#!/bin/sh
+echo $$ >{where}/$$.new
+mv {where}/$$.new {where}/$$.done
+sleep 600
+""")
+    pcap = directory(lab, "pcap")
+    conf = lab.file("live.conf", f"hook = {program}\npcap = {pcap}\n")
+    with running(lab, "--config", conf) as sdfwd:
+        sent = deviate(lab)
+        until(lambda: outputs(where), "it runs")
+        lab.file("live.conf", f"pcap = {pcap}\npcap-size = 8\n")
+        sdfwd.process.send_signal(signal.SIGHUP)
+        (pid,), = outputs(where)
+        until(lambda: gone(pid), "it is killed")
+        until(lambda: not children(sdfwd), "it is no zombie")
+        sent += deviate(lab)
+        until(lambda: pcap_ports(pcap) == sent, "packets are kept")
+        status = lab.run("ovs-appctl", "-t", "sdfwd", "sdfw/status").stdout
+        assert "\npcap " in status and "\nhook " not in status, status
+
 
 def test_start(lab):
     """what cannot be meant seriously is one clear error"""
@@ -344,6 +516,13 @@ def test_start(lab):
     where = directory(lab, "start")
     plain = lab.file("plain", "#!/bin/sh\n")
     for option, target, message in (
+            ("hook", plain, f"cannot run {plain}: Permission denied"),
+            ("hook", f"{where}/none",
+             f"cannot run {where}/none: No such file or directory"),
+            ("hook", where, f"cannot run {where}: no file"),
+            ("hook", "true", "hook wants the absolute path of a program, not "
+             "\"true\""),
+            ("hook-rate", "0", "hook-rate wants a number from 1 to 6000"),
             ("pcap", f"{where}/none", f"cannot write packets to {where}/none: "
              "No such file or directory"),
             ("pcap", plain, f"cannot write packets to {plain}: "
