@@ -69,10 +69,11 @@ ALL_LDFLAGS = $(SANITIZERS) $(LDFLAGS)
 command_sources = generator/sdfw.c $(wildcard generator/cmd-*.c)
 library_sources = $(filter-out $(command_sources),$(wildcard generator/*.c))
 daemon_sources = $(wildcard ovs-ext/*.c)
-# What of the daemon is pure, for unit tests.
-daemon_pure = ovs-ext/accounting.c ovs-ext/book.c ovs-ext/deviation.c \
-	ovs-ext/explain.c ovs-ext/fold.c ovs-ext/settings.c \
-	ovs-ext/settings-read.c ovs-ext/syslog-format.c
+# What of the daemon needs no loop, for unit tests.
+daemon_pure = ovs-ext/accounting.c ovs-ext/append.c ovs-ext/book.c \
+	ovs-ext/deviation.c ovs-ext/explain.c ovs-ext/fold.c ovs-ext/pcapng.c \
+	ovs-ext/queue.c ovs-ext/settings.c ovs-ext/settings-read.c \
+	ovs-ext/syslog-format.c
 unit_tests = $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,\
 	$(wildcard tests/unit/test-*.c))
 # What unit tests share.

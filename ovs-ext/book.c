@@ -52,6 +52,12 @@ hash_key(const struct deviation_key *key)
     return hash_bytes(key, sizeof *key, 0);
 }
 
+const struct deviation *
+book_find(const struct book *book, const struct deviation_key *key)
+{
+    return find(book, key, hash_key(key));
+}
+
 static void
 stay_open(struct deviation *d)
 {
@@ -110,6 +116,7 @@ book_packet_in(struct book *book, const struct deviation_key *key,
         /* Until Open vSwitch has revalidated its cache, packets go to the
          * controller though a flow absorbs them; it counts them. */
         book->n_duplicates++;
+        d->n_packet_ins++;
         d->last_ms = now_ms;
         return false;
     }
@@ -122,6 +129,7 @@ book_packet_in(struct book *book, const struct deviation_key *key,
     d->last_ms = now_ms;
     d->n_packets++;
     d->n_bytes += packet->n_bytes;
+    d->n_packet_ins++;
     tell(book, event, d);
     return true;
 }

@@ -30,6 +30,7 @@ struct deviation {
     uint64_t id;                /* Counts up from 1. */
     long long int first_ms, last_ms;
     uint64_t n_packets, n_bytes;
+    uint64_t n_packet_ins;      /* With duplicates. */
     struct deviation_counts live; /* Of these, what the learned flow that is
                                    * there has absorbed. */
     uint64_t n_told;            /* Packets, when it was last told. */
@@ -60,6 +61,10 @@ void book_init(struct book *, void (*tell)(enum deviation_event,
                                            struct deviation *, void *aux),
                void *aux);
 void book_destroy(struct book *);
+
+/* The deviation with 'key' that is open, or NULL. */
+const struct deviation *book_find(const struct book *,
+                                  const struct deviation_key *);
 
 /* Returns false if a flow absorbed, and counts, the packet. */
 bool book_packet_in(struct book *, const struct deviation_key *,

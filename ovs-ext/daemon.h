@@ -73,6 +73,7 @@ struct daemon {
     bool fold_pending;          /* 'fold_timer' is set. */
     struct sink **sinks;
     size_t n_sinks;
+    bool wants_packets;         /* Does one of them? */
     int status;                 /* To exit with. */
 };
 

@@ -96,7 +96,8 @@ test_duplicates_are_not_counted(void **state OVS_UNUSED)
     struct book book;
     book_init(&book, tell, &told);
     for (int i = 0; i < 5; i++) {
-        book_packet_in(&book, &key, &packet, 1000 + i);
+        assert_int_equal(book_packet_in(&book, &key, &packet, 1000 + i), !i);
+        assert_int_equal(book_find(&book, &key)->n_packet_ins, i + 1);
     }
     assert_told(&told, 1, 0, 0);
     assert_int_equal(book.n_packet_ins, 5);
