@@ -280,15 +280,17 @@ def test_waiting(lab):
         until(lambda: lines(records, 2006), "it is told")
         assert "WAITING" not in sdfwd.appctl("status")
         pid = sdfwd.process.pid
-        sdfwd.set(bridge=f"{lab.bridge}, br1")
+        # In another place of the list.
+        sdfwd.set(bridge=f"br1, {lab.bridge}")
 
         def both_connected():
             status = sdfwd.appctl("status")
             return all(f"bridge {name}: connected" in status
                        for name in (lab.bridge, "br1"))
         until(both_connected, "both are connected")
-        until(lambda: "close" in [r["event"] for r in lines(records, 2006)],
-              "what was open is closed")
+        assert f"{lab.bridge}: no-link dropped" in sdfwd.appctl(
+            "deviations", "tcp/2006")
+        assert [r["event"] for r in lines(records, 2006)] == ["open"]
         until(lambda: lab.ofctl("dump-flows", "br1", "cookie=0x5dfd0000000000"
                                 "00/0xffff000000000000").stdout.count("\n")
               > 10, "the other has flows")
@@ -305,6 +307,7 @@ def test_waiting(lab):
         sdfwd.clear()
         until(lambda: "WAITING" in sdfwd.appctl("status"), "it waits again")
         assert lab.our_flows()
+        assert lines(records, 2008)[-1]["event"] == "close"
         assert sdfwd.process.poll() is None and sdfwd.process.pid == pid
     lab.unpush()
     lab.vsctl("del-br", "br1")
