@@ -285,7 +285,9 @@ hang_up(void *d_)
     for (size_t i = 0; i < d->n_sinks; i++) {
         sink_reopen(d->sinks[i]);
     }
-    keeper_reload(d->keeper);
+    if (!d->again) {
+        keeper_reload(d->keeper);
+    }
 }
 
 static void

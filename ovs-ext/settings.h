@@ -68,7 +68,7 @@ void settings_destroy(struct settings *);
 
 /* Adds 'value', which is checked: on error, which the caller must free,
  * nothing changes.  Of a setting that is no list, a later value from the same
- * source replaces the earlier one. */
+ * source replaces the earlier one; a list has each value once. */
 char *settings_add(struct settings *, enum setting, enum setting_source,
                    const char *value) OVS_WARN_UNUSED_RESULT;
 
