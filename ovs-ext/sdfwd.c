@@ -536,19 +536,24 @@ main(int argc, char *argv[])
     vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
     settings_init(&d.settings);
     arguments_parse(argc, argv, &d);
+    configure_started(&d);
     d.loop = loop_create();
-    fail_on(daemon_use_tls(&d));
+    char *error = daemon_use_tls(&d);
+    if (error && d.check_config) {
+        svec_add_nocopy(&d.wrong[FROM_DEFAULT], error);
+    } else {
+        fail_on(error);
+    }
     loop_on_signal(d.loop, SIGTERM, terminate, &d);
     loop_on_signal(d.loop, SIGINT, terminate, &d);
     if (!d.once) {
         loop_on_signal(d.loop, SIGHUP, hang_up, &d);
     }
-    char *error = configure_ask_ovsdb(&d);
+    error = configure_ask_ovsdb(&d);
     if (d.check_config) {
         d.status = configure_check(&d, error) ? EXIT_SUCCESS : EXIT_MANIFEST;
     } else if (!d.ending) {
         arguments_check(&d);
-        configure_started(&d);
         run(&d);
     }
     free(error);
