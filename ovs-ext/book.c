@@ -247,12 +247,25 @@ book_run(struct book *book, long long int now_ms)
 }
 
 void
-book_close_bridge(struct book *book, uint8_t bridge)
+book_renumber(struct book *book, const uint8_t map[UINT8_MAX + 1])
 {
+    uint32_t polls[UINT8_MAX + 1] = { 0 };
+    struct hmap renumbered = HMAP_INITIALIZER(&renumbered);
     struct deviation *d;
     HMAP_FOR_EACH_SAFE (d, node, &book->open) {
-        if (d->key.bridge == bridge) {
+        uint8_t bridge = map[d->key.bridge];
+        if (bridge == UINT8_MAX) {
             close_one(book, d);
+        } else {
+            hmap_remove(&book->open, &d->node);
+            d->key.bridge = bridge;
+            hmap_insert(&renumbered, &d->node, hash_key(&d->key));
         }
     }
+    for (int i = 0; i < UINT8_MAX; i++) {
+        polls[map[i]] = book->polls[i];
+    }
+    memcpy(book->polls, polls, sizeof polls);
+    hmap_swap(&book->open, &renumbered);
+    hmap_destroy(&renumbered);
 }

@@ -91,7 +91,8 @@ bool book_absorbs(const struct book *, uint8_t bridge);
  * 0 if nothing waits. */
 long long int book_run(struct book *, long long int now_ms);
 
-/* Closes all of one bridge, which is no longer listened to. */
-void book_close_bridge(struct book *, uint8_t bridge);
+/* Bridge 'i' is bridge map[i] from now on.  UINT8_MAX: it is one no longer,
+ * and what is open of it is closed. */
+void book_renumber(struct book *, const uint8_t map[UINT8_MAX + 1]);
 
 #endif /* book.h */

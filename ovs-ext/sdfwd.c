@@ -5,7 +5,6 @@
  * of deviations goes into the book, and from there to the sinks. */
 
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include <openvswitch/ofp-port.h>
 #include <openvswitch/vlog.h>
 
+#include "arguments.h"
 #include "configure.h"
 #include "daemon.h"
 #include "fatal-signal.h"
@@ -28,7 +28,7 @@
 
 VLOG_DEFINE_THIS_MODULE(sdfwd);
 
-enum { EXIT_USAGE = 64, EXIT_MANIFEST = 1, EXIT_BRIDGE = 3 };
+enum { EXIT_MANIFEST = 1, EXIT_BRIDGE = 3 };
 
 static void apply_settings(struct daemon *, unsigned int effects);
 
@@ -285,7 +285,9 @@ hang_up(void *d_)
     for (size_t i = 0; i < d->n_sinks; i++) {
         sink_reopen(d->sinks[i]);
     }
-    keeper_reload(d->keeper);
+    if (!d->again) {
+        keeper_reload(d->keeper);
+    }
 }
 
 static void
@@ -307,126 +309,6 @@ terminate(void *d_)
 }
 
 /* Start. */
-
-static void
-print_usage(FILE *stream)
-{
-    fputs("Usage: sdfwd [OPTION]... [TOPOLOGY]...\n"
-          "Keeps bridges of Open vSwitch in step with the manifests.\n\n"
-          "A TOPOLOGY is a manifest file or a directory of manifests.\n\n"
-          "Options:\n"
-          "  --config=FILE          take settings from lines NAME = VALUE, "
-          "where NAME is\n", stream);
-    fprintf(stream, "                         one of those below, up to "
-            "--%s\n", setting_name(N_SETTINGS - 1));
-    settings_print_usage(stream);
-    fputs("  --check-config         print all settings and where they come "
-          "from, say\n"
-          "                         what is wrong with them and the manifests, "
-          "and exit\n"
-          "  --once                 push once and exit\n"
-          "  --verbose=WHAT         what to log: see ovs-vswitchd(8)\n"
-          "  --help, --version\n\n"
-          "\"ovs-appctl -t sdfwd sdfw/status\" tells how it is, and "
-          "\"list-commands\" what\nelse can be asked.\n\n"
-          "Settings can also be keys sdfw-NAME of other_config in the table "
-          "Open_vSwitch,\n"
-          "which are stronger than FILE and weaker than flags.\n\n"
-          "SIGHUP reads FILE and the manifests again.  For manifests that is "
-          "not needed:\n"
-          "changes are noticed.\n"
-          "Exit status: 0; 64 wrong usage or FILE; with --once and "
-          "--check-config, 1 the\n"
-          "topology (or, with the latter, a setting) is wrong, 3 a bridge "
-          "failed.\n", stream);
-}
-
-static void OVS_NO_RETURN OVS_PRINTF_FORMAT(1, 2)
-usage_error(const char *format, ...)
-{
-    va_list args;
-    fputs("sdfwd: ", stderr);
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputs("\nTry \"sdfwd --help\".\n", stderr);
-    exit(EXIT_USAGE);
-}
-
-static void
-fail_on(char *error)
-{
-    if (error) {
-        usage_error("%s", error);
-    }
-}
-
-/* The flags of settings come first; their values are those of enum
- * setting. */
-enum { OPT_CONFIG = N_SETTINGS, OPT_CHECK, OPT_ONCE, OPT_VERBOSE, OPT_HELP,
-       OPT_VERSION };
-
-static void
-parse_arguments(int argc, char *argv[], struct daemon *d)
-{
-    struct option options[N_SETTINGS + 7] = {
-        [N_SETTINGS] = { "config", required_argument, NULL, OPT_CONFIG },
-        { "check-config", no_argument, NULL, OPT_CHECK },
-        { "once", no_argument, NULL, OPT_ONCE },
-        { "verbose", required_argument, NULL, OPT_VERBOSE },
-        { "help", no_argument, NULL, OPT_HELP },
-        { "version", no_argument, NULL, OPT_VERSION },
-    };
-    for (int i = 0; i < N_SETTINGS; i++) {
-        options[i] = (struct option) { setting_name(i), required_argument,
-                                       NULL, i };
-    }
-    int c;
-    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        switch (c) {
-        case OPT_CONFIG:
-            svec_add(&d->config_files, optarg);
-            break;
-        case OPT_CHECK:
-            d->check_config = true;
-            break;
-        case OPT_ONCE:
-            d->once = true;
-            break;
-        case OPT_VERBOSE:
-            vlog_set_verbosity(optarg);
-            break;
-        case OPT_HELP:
-            print_usage(stdout);
-            exit(EXIT_SUCCESS);
-        case OPT_VERSION:
-            puts("sdfwd (ovs-sdfw) " SDFW_VERSION);
-            exit(EXIT_SUCCESS);
-        case '?':
-            exit(EXIT_USAGE);
-        default:
-            fail_on(settings_add(&d->settings, c, FROM_FLAG, optarg));
-        }
-    }
-    for (; optind < argc; optind++) {
-        fail_on(settings_add(&d->settings, SETTING_TOPOLOGY, FROM_FLAG,
-                             argv[optind]));
-    }
-}
-
-/* What --config names.  A file that is wrong is an error at the start. */
-static void
-read_files(struct daemon *d)
-{
-    configure_from_files(d);
-    const struct svec *wrong = &d->wrong[FROM_FILE];
-    if (wrong->n && !d->check_config) {
-        for (size_t i = 0; i < wrong->n; i++) {
-            fprintf(stderr, "sdfwd: %s\n", wrong->names[i]);
-        }
-        exit(EXIT_USAGE);
-    }
-}
 
 static void
 take_report_settings(struct daemon *d)
@@ -531,12 +413,31 @@ begin(struct daemon *d)
     }
 }
 
+/* Where settings have changed, bridges may have other places in their list. */
+static void
+renumber_bridges(struct daemon *d)
+{
+    const struct svec *names = settings_list(&d->settings, SETTING_BRIDGE);
+    size_t n = settings_text(&d->settings, SETTING_TOPOLOGY) ? names->n : 0;
+    uint8_t map[UINT8_MAX + 1];
+    memset(map, UINT8_MAX, sizeof map);
+    for (size_t i = 0; i < d->bridge_names.n; i++) {
+        for (size_t j = 0; j < n; j++) {
+            if (!strcmp(d->bridge_names.names[i], names->names[j])) {
+                map[i] = j;
+            }
+        }
+    }
+    book_renumber(&d->book, map);
+    fold_renumber(&d->fold, map);
+}
+
 /* Undoes begin().  What is installed on bridges stays. */
 static void
 finish(struct daemon *d)
 {
-    for (size_t i = 0; d->again && i < d->bridge_names.n; i++) {
-        book_close_bridge(&d->book, i);
+    if (d->again) {
+        renumber_bridges(d);
     }
     keeper_destroy(d->keeper);
     topology_watch_destroy(d->topology_watch);
@@ -582,17 +483,6 @@ apply_settings(struct daemon *d, unsigned int effects)
                   "what is installed stays in force");
         d->again = true;
         loop_stop(d->loop);
-    }
-}
-
-/* With --once, OVSDB had its chance. */
-static void
-check_complete(const struct daemon *d)
-{
-    if (d->once && !settings_text(&d->settings, SETTING_TOPOLOGY)) {
-        usage_error("sdfwd wants a TOPOLOGY");
-    } else if (d->once && !settings_text(&d->settings, SETTING_BRIDGE)) {
-        usage_error("sdfwd wants at least one --bridge");
     }
 }
 
@@ -645,21 +535,25 @@ main(int argc, char *argv[])
     }
     vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
     settings_init(&d.settings);
-    parse_arguments(argc, argv, &d);
-    read_files(&d);
+    arguments_parse(argc, argv, &d);
+    configure_started(&d);
     d.loop = loop_create();
-    fail_on(daemon_use_tls(&d));
+    char *error = daemon_use_tls(&d);
+    if (error && d.check_config) {
+        svec_add_nocopy(&d.wrong[FROM_DEFAULT], error);
+    } else {
+        fail_on(error);
+    }
     loop_on_signal(d.loop, SIGTERM, terminate, &d);
     loop_on_signal(d.loop, SIGINT, terminate, &d);
     if (!d.once) {
         loop_on_signal(d.loop, SIGHUP, hang_up, &d);
     }
-    char *error = configure_ask_ovsdb(&d);
+    error = configure_ask_ovsdb(&d);
     if (d.check_config) {
         d.status = configure_check(&d, error) ? EXIT_SUCCESS : EXIT_MANIFEST;
     } else if (!d.ending) {
-        check_complete(&d);
-        configure_started(&d);
+        arguments_check(&d);
         run(&d);
     }
     free(error);

@@ -226,7 +226,9 @@ settings_add(struct settings *settings, enum setting setting,
         return xasprintf("%s wants %s, not \"%s\"", class->name,
                          class->placeholder, value);
     }
-    if (class->list && values->n >= MAX_VALUES) {
+    if (class->list && svec_contains_unsorted(values, value)) {
+        return NULL;            /* Once is enough: nothing is told twice. */
+    } else if (class->list && values->n >= MAX_VALUES) {
         return xasprintf("%s takes at most %d values", class->name,
                          MAX_VALUES);
     } else if (!class->list) {
