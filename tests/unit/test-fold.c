@@ -186,21 +186,21 @@ static void
 test_bridges_change_places(void **state)
 {
     struct fixture *f = *state;
-    struct deviation ds[2 * FOLD_ALONE];
+    struct deviation ds[2 * ALONE];
     uint8_t map[UINT8_MAX + 1] = { [0] = 3 };
     for (size_t i = 0; i < ARRAY_SIZE(ds); i++) {
-        if (i == FOLD_ALONE) {
+        if (i == ALONE) {
             fold_renumber(&f->fold, map);
         }
         ds[i] = make(1, 1, 2, i);
-        ds[i].key.bridge = i < FOLD_ALONE ? 0 : 3;
-        assert_int_equal(open_it(f, &ds[i], true), i >= FOLD_ALONE);
+        ds[i].key.bridge = i < ALONE ? 0 : 3;
+        assert_int_equal(open_it(f, &ds[i], true), i >= ALONE);
     }
     assert_int_equal(hmap_count(&f->fold.incidents), 1);
     close_all(f, ds, ARRAY_SIZE(ds), true);
     assert_int_equal(f->told.n[DEVIATION_OPEN], 1);
     assert_int_equal(f->told.n[DEVIATION_CLOSE], 1);
-    assert_int_equal(f->told.n_deviations, 2 * FOLD_ALONE);
+    assert_int_equal(f->told.n_deviations, 2 * ALONE);
     assert_int_equal(hmap_count(&f->fold.incidents), 0);
 }
 
