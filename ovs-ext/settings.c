@@ -60,6 +60,9 @@ static const struct setting_class classes[N_SETTINGS] = {
         NULL,
         "for tls: our certificate (default: that of\n"
         "--certificate)" },
+    [SETTING_HTTP] = { "http", "[ADDRESS:]PORT", false, 0, 0, NULL,
+        "let browsers and Prometheus look in (without ADDRESS:\n"
+        "from this host only)" },
     [SETTING_INTERVAL] = { "interval", "SECONDS", false, 1, 3600, "30",
         "how often counts of deviations that go on are told" },
     [SETTING_TUPLES] = { "tuples", "N", false, 1, 100000, "512",
