@@ -56,9 +56,13 @@ struct connection {
 static void
 connection_free(struct connection *connection)
 {
-    if (connection->session && connection->up) {
-        SSL_shutdown(connection->session);
-        ERR_clear_error();
+    if (connection->session) {
+        /* libevent may keep the session until its own callbacks have run. */
+        SSL_set_msg_callback(connection->session, NULL);
+        if (connection->up) {
+            SSL_shutdown(connection->session);
+            ERR_clear_error();
+        }
     }
     bufferevent_free(connection->bev);
     timer_destroy(connection->timer);

@@ -499,6 +499,9 @@ run(struct daemon *d)
 {
     struct appctl *appctl = NULL;
     fail_on(configure_user(d));
+    /* It must be able to read the files, too. */
+    fail_on(tls_settings_check(&d->ssl));
+    fail_on(tls_settings_check(&d->syslog_tls));
     if (!d->once) {
         fail_on(appctl_create(d->loop, "sdfwd", status_commands, d, &appctl));
         if (settings_text(&d->settings, SETTING_HTTP)) {

@@ -47,15 +47,15 @@ static const struct setting_class classes[N_SETTINGS] = {
         "for ssl: the certificate of the CA that signed the\n"
         "other side's (PEM)" },
     [SETTING_SYSLOG_CA] = { "syslog-ca", "FILE", false, 0, 0, NULL,
-        "for tls: the same (default: that of --ca-cert, or those\n"
-        "that this system trusts)" },
+        "for tls: the same (default: that of --ca-cert, or what\n"
+        "this system trusts)" },
     [SETTING_SYSLOG_NAME] = { "syslog-name", "NAME", false, 0, 0, NULL,
         "for tls: whom the receiver's certificate must be for\n"
         "(default: its address)" },
     [SETTING_SYSLOG_PRIVATE_KEY] = { "syslog-private-key", "FILE", false, 0, 0,
         NULL,
-        "for tls: our private key, if the receiver wants to know\n"
-        "us (default: that of --private-key)" },
+        "for tls: our private key, if the receiver wants to\n"
+        "know us (default: that of --private-key)" },
     [SETTING_SYSLOG_CERTIFICATE] = { "syslog-certificate", "FILE", false, 0, 0,
         NULL,
         "for tls: our certificate (default: that of\n"

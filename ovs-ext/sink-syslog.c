@@ -14,14 +14,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <openvswitch/vlog.h>
-
 #include "socket-util.h"
 #include "syslog-format.h"
 #include "timeval.h"
 #include "util.h"
-
-VLOG_DEFINE_THIS_MODULE(syslog);
 
 /* What may wait, in bytes. */
 #define MAX_QUEUED (4 * 1024 * 1024)
@@ -203,11 +199,6 @@ sink_syslog_close(struct sink *sink_)
 {
     struct sink_syslog *sink = sink_syslog_cast(sink_);
     sink->transport->close(sink);
-    size_t n = ovs_list_size(&sink->queue);
-    if (n) {
-        VLOG_WARN("%s: %"PRIuSIZE" messages may not have arrived",
-                  sink->target, n);
-    }
     while (!ovs_list_is_empty(&sink->queue)) {
         syslog_remove_first(sink);
     }

@@ -1,9 +1,9 @@
 """Deviations reach a real rsyslogd over TLS, or it is told why not."""
-from daemon import Sdfwd, forget_deviations, in_step, until
+from daemon import Sdfwd, forget_deviations, until
 from pki import Authority
 from policy import make_lab, manifest
 from receiver import Rsyslogd, TlsRsyslogd
-from test_syslog import check_one, deviate, lines, status
+from test_syslog import check_one, deviate, lines, ready, status
 
 UNTRUSTED = "its certificate is not signed by a CA that we trust"
 
@@ -41,7 +41,7 @@ def check_arrives(lab, *ports):
 
 def check_waits(lab, sdfwd, why, port):
     """Nothing is sent, and it is told and counted why."""
-    until(lambda: in_step(lab, lab.path), "flows are there")
+    ready(lab)
     deviate(lab, port)
     until(lambda: "1 records, 1 waiting, 0 dropped" in status(lab),
           "it waits")
@@ -118,7 +118,7 @@ def test_client_certificate(lab):
     theirs = lab.other_ca.sign("us")
     with running(lab, "--syslog-private-key", theirs.key,
                  "--syslog-certificate", theirs.certificate):
-        until(lambda: in_step(lab, lab.path), "flows are there")
+        ready(lab)
         deviate(lab, 2008)
         until(lambda: "REACHES NOBODY: " in status(lab), "it is refused")
         until(lambda: "1 records, 1 waiting" in status(lab), "it waits")

@@ -1,5 +1,6 @@
 """sdfwd over TLS: a bridge and OVSDB at "ssl:"."""
 import shutil
+import signal
 import types
 
 from daemon import Sdfwd, until
@@ -173,6 +174,36 @@ def test_renewed(lab):
         until(lambda: "connected (datapath" in sdfwd.log(), "it hears it")
 
 
+def test_from_file(lab):
+    """the settings may be in a file; SIGHUP leaves them as they are"""
+    lab.unpush()
+    config = lab.file("sdfwd.conf", f"""
+db = ssl:127.0.0.1:6641
+private-key = {lab.here.key}
+certificate = {lab.here.certificate}
+ca-cert = {lab.switches.certificate}
+""")
+    sdfwd = Remote(lab)
+    at = sdfwd.arguments.index("--db")
+    sdfwd.arguments[at:-1] = ["--config", config]
+    with sdfwd:
+        until(lambda: in_step(lab, lab.path), "flows are there")
+        until(lambda: "connected (datapath" in sdfwd.log(), "it hears it")
+        sdfwd.process.send_signal(signal.SIGHUP)
+        until(lambda: "SIGHUP" in sdfwd.log(), "it is noticed")
+        # The controllers are made anew, and so all connections to them.
+        target = lab.vsctl("get-controller", lab.bridge).stdout.split()
+        lab.vsctl("del-controller", lab.bridge)
+        until(lambda: "NOT CONNECTED" in status(lab), "it is gone")
+        lab.vsctl("set-controller", lab.bridge, *target)
+        until(lambda: "ssl:127.0.0.1:6654: connected" in status(lab),
+              "it is back")
+        lab.file("m.xml", manifest(SSH))
+        until(lambda: works(lab, 22), "pushes work")
+        lab.file("m.xml", manifest())
+        until(lambda: not works(lab, 22), "and again")
+
+
 def use(pair, files):
     shutil.copy(pair.key, files.key)
     shutil.copy(pair.certificate, files.certificate)
@@ -201,6 +232,10 @@ def test_usage(lab):
              [f"--private-key={here.certificate}", certificate, ca]),
             ("an address is wanted", [key, certificate, ca,
                                       "--db=ssl:db.example:6640"])):
+        done = lab.run(program, "--bridge=ssl:127.0.0.1:6654",
+                       "--check-config", *options, lab.path, check=False)
+        assert done.returncode == 1 and wrong in done.stderr, \
+            (wrong, options, done.returncode, done.stderr)
         for once in ([], ["--once"]):
             done = lab.run(program, "--bridge=ssl:127.0.0.1:6654", *once,
                            *options, lab.path, check=False)
