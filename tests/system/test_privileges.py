@@ -97,6 +97,34 @@ def test_user(lab):
     assert not os.path.exists(f"{lab.dir}/sdfwd.pid")
 
 
+def test_hook(lab):
+    """a hook program has the user, and none of the capabilities"""
+    written = f"{lab.dir}/hook/status"
+    os.mkdir(f"{lab.dir}/hook")
+    os.chown(f"{lab.dir}/hook", NOBODY, NOBODY)
+    os.chmod(lab.dir, 0o711)    # The program itself cannot override it.
+    hook = lab.file("run-hook", "#!/bin/sh\ncat /proc/self/status "
+                    f">{written}.new && mv {written}.new {written}\n")
+    os.chmod(hook, 0o755)
+    try:
+        with Sdfwd(lab, lab.path, options=["--user", "nobody", "--hook",
+                                           hook]) as sdfwd:
+            until(lambda: in_step(lab, lab.path), "flows are there")
+            until(lambda: "bridge br0: connected" in status(lab), "it hears")
+            check_rights(sdfwd.process.pid, DAC_OVERRIDE)
+            deviate(lab, 3041)
+            until(lambda: os.path.exists(written), "it has run")
+    finally:
+        os.chmod(lab.dir, 0o700)
+    found = dict(line.split(":\t", 1) for line in
+                 pathlib.Path(written).read_text().splitlines()
+                 if ":\t" in line)
+    assert found["Uid"].split() == [str(NOBODY)] * 4, found
+    assert found["NoNewPrivs"] == "1", found
+    for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert int(found[name], 16) == 0, (name, found)
+
+
 def test_group(lab):
     """where a group may use the sockets, there is no capability at all"""
     stop_ovs(lab)

@@ -36,6 +36,8 @@ class Settings(Sdfwd):
     def start(self):
         pathlib.Path(self.log_path).write_text("")
         super().start()
+        # The flows may be there already, from the one before.
+        until(lambda: self.appctl("config"), "it answers")
 
     def __exit__(self, *_):
         try:
