@@ -192,6 +192,8 @@ hear(const struct ofp_header *oh, void *b_)
         take_ports(b, oh);
     } else if (type == OFPTYPE_FLOW_STATS_REPLY && oh->xid == b->poll_xid) {
         take_poll(b, oh);
+    } else if (type == OFPTYPE_FLOW_STATS_REPLY) {
+        web_note_flow_stats(b->daemon->web, b, oh);
     } else {
         accounting_take(&b->accounting, oh, b->daemon->reports.meter,
                         time_wall_msec());

@@ -92,6 +92,7 @@ loaded(const struct topology *topology, struct report *report, void *d_)
         d->topology = topology;
         d->loaded_ms = time_wall_msec();
         forget_ports(d);
+        web_forget_topology(d->web);
         if (d->topology_watch) {
             topology_watch_update(d->topology_watch, topology);
         }
@@ -110,6 +111,8 @@ pushed(size_t bridge, const struct push_result *result, void *d_)
     struct bridge_state *b = &d->bridges[bridge];
     free(b->error);
     b->error = nullable_xstrdup(result->error);
+    b->n_pushes++;
+    b->n_push_failures += result->error != NULL;
     if (result->error) {
         VLOG_WARN("%s", result->error);
         d->status = d->status ? d->status : EXIT_BRIDGE;
@@ -121,6 +124,7 @@ pushed(size_t bridge, const struct push_result *result, void *d_)
     b->n_flows = result->wanted.n;
     b->n_local = result->n_local;
     learn_ports(b, result->ports);
+    web_note_push(d->web, b, result);
     if (result->warning) {
         VLOG_WARN("%s", result->warning);
     }
@@ -176,6 +180,7 @@ bridge_down(const char *why, void *b_)
     struct bridge_state *b = b_;
     b->up = b->in_force = false;
     keeper_bridge_down(b->daemon->keeper, b->index);
+    link_use_cancel(&b->use);
     restore_wait_bridge_changed(b->daemon->restore_wait);
     VLOG_WARN("%s: %s; waiting for it",
               b->daemon->bridge_names.names[b->index], why);
@@ -397,6 +402,7 @@ begin(struct daemon *d)
             .by_port = xcalloc(PORT_MAX, sizeof *d->bridges[i].by_port),
         };
         hear_create(&d->bridges[i]);
+        link_use_init(&d->bridges[i].use);
     }
     d->keeper = keeper_create(d->loop, &keeper_settings, &keeper_callbacks, d);
     if (!d->once) {
@@ -446,6 +452,7 @@ finish(struct daemon *d)
     for (size_t i = 0; i < d->bridge_names.n; i++) {
         openflow_destroy(d->bridges[i].openflow);
         hear_destroy(&d->bridges[i]);
+        link_use_destroy(&d->bridges[i].use);
         free(d->bridges[i].by_port);
         free(d->bridges[i].error);
     }
@@ -494,6 +501,10 @@ run(struct daemon *d)
     fail_on(configure_user(d));
     if (!d->once) {
         fail_on(appctl_create(d->loop, "sdfwd", status_commands, d, &appctl));
+        if (settings_text(&d->settings, SETTING_HTTP)) {
+            fail_on(web_create(d, settings_text(&d->settings, SETTING_HTTP),
+                               &d->web));
+        }
     }
     book_init(&d->book, tell_deviation, d);
     d->book_timer = timer_create_in(d->loop, hear_quiet, d);
@@ -507,6 +518,7 @@ run(struct daemon *d)
         finish(d);
     } while (d->again && !d->ending);
     appctl_destroy(appctl);
+    web_destroy(d->web);
     book_destroy(&d->book);
     timer_destroy(d->book_timer);
     fold_destroy(&d->fold);
@@ -527,7 +539,8 @@ main(int argc, char *argv[])
     privileges_keep_to_self();
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_WARN);
     static const char *const talkative[] = { "sdfwd", "configure",
-                                             "deviations", "privileges",
+                                             "deviations", "http",
+                                             "privileges",
                                              "sinks" };
     for (size_t i = 0; i < ARRAY_SIZE(talkative); i++) {
         vlog_set_levels(vlog_module_from_name(talkative[i]), VLF_CONSOLE,

@@ -70,6 +70,9 @@ static const struct setting_class classes[N_SETTINGS] = {
         "new deviation, with its JSON as input" },
     [SETTING_HOOK_RATE] = { "hook-rate", "N", false, 1, 6000, "60",
         "how often a hook may be run, per minute" },
+    [SETTING_HTTP] = { "http", "[ADDRESS:]PORT", false, 0, 0, NULL,
+        "let browsers and Prometheus look in (without ADDRESS:\n"
+        "from this host only)" },
     [SETTING_INTERVAL] = { "interval", "SECONDS", false, 1, 3600, "30",
         "how often counts of deviations that go on are told" },
     [SETTING_TUPLES] = { "tuples", "N", false, 1, 100000, "512",

@@ -67,6 +67,7 @@ tell_deviation(enum deviation_event event, struct deviation *deviation,
         .text = e.text, .severity = severity_of(event, deviation),
         .msgid = msgids[event], .folded = folded || e.learning,
     });
+    web_note_deviation(d->web, event, deviation, e.json, e.text);
     explanation_destroy(&e);
 }
 
