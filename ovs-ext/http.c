@@ -40,7 +40,8 @@ struct http {
     struct evconnlistener *listener;
 
     /* libevent does not tell when a connection ends, so a reference to each
-     * is held, and given back when libevent has given up its own. */
+     * is held, and given back when libevent has given up its own: that closes
+     * the socket. */
     struct bufferevent *connections[MAX_CONNECTIONS];
     size_t n_connections;
     struct timer *sweep;
@@ -211,7 +212,8 @@ patience_lost(void *http_)
 
 /* Connections. */
 
-/* Gives back connections that libevent has closed: then no callback is set. */
+/* Gives back connections that libevent is done with: then no callback is
+ * set. */
 static void
 sweep(void *http_)
 {
@@ -235,12 +237,16 @@ sweep(void *http_)
     }
 }
 
-/* Without BEV_OPT_CLOSE_ON_FREE, evhttp closes the socket itself. */
+/* With BEV_OPT_CLOSE_ON_FREE, evhttp leaves it to the last reference to close
+ * the socket; were that closed before, events of it would still be waited for
+ * under a number that another socket may have by then. */
 static struct bufferevent *
 make_connection(struct event_base *base, void *http_)
 {
     struct http *http = http_;
-    struct bufferevent *bev = bufferevent_socket_new(base, -1, 0);
+    sweep(http);
+    struct bufferevent *bev = bufferevent_socket_new(base, -1,
+                                                     BEV_OPT_CLOSE_ON_FREE);
     bufferevent_incref(bev);
     http->connections[http->n_connections++] = bev;
     if (http->n_connections == MAX_CONNECTIONS) {

@@ -272,6 +272,14 @@ function deviationCurve(a, b) {
     return loop(a, 1);
   }
   const forward = b.x > a.x || (b.x === a.x && b.y > a.y) ? 1 : -1;
+  if (a.x === b.x) {
+    /* Down at the right, up at the left. */
+    const x = a.x + (forward > 0 ? a.width : 0), out = forward * 56;
+    const from = a.y + a.height * (0.5 + forward * 0.2);
+    const to = b.y + b.height * (0.5 - forward * 0.2);
+    return cubic({ x, y: from }, { x: x + out, y: from },
+                 { x: x + out, y: to }, { x, y: to });
+  }
   const p = { x: a.x + a.width / 2, y: a.y + a.height };
   const q = { x: b.x + b.width / 2, y: b.y + b.height };
   if (inOneRow(a, b)) {
@@ -288,10 +296,9 @@ function deviationCurve(a, b) {
     q.y = b.y;
   }
   p.x += forward * a.width / 5;
-  q.x -= (a.x === b.x ? -1 : forward) * b.width / 5;
-  const bend = (q.y - p.y) * 0.6, aside = a.x === b.x ? forward * 70 : 0;
-  return cubic(p, { x: p.x + aside, y: p.y + bend },
-               { x: q.x + aside, y: q.y - bend }, q);
+  q.x -= forward * b.width / 5;
+  const bend = (q.y - p.y) * 0.6;
+  return cubic(p, { x: p.x, y: p.y + bend }, { x: q.x, y: q.y - bend }, q);
 }
 
 /* Gives each edge its curve; those that share a side of a node are spread over

@@ -239,7 +239,7 @@ function drawPicture() {
 function fit() {
   if (state.picture) {
     const { width, height } = state.picture, box = $("drawing");
-    const scale = Math.min(1.35, Math.max(0.7, Math.min(
+    const scale = Math.min(1.35, Math.max(0.66, Math.min(
       (box.clientWidth - 24) / width,
       (box.clientHeight - 24) / height)));
     $("graph").setAttribute("width", width * scale);
