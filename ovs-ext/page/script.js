@@ -657,7 +657,10 @@ document.addEventListener("keydown", event => {
     event.preventDefault();
     $("search").focus();
   } else if (event.key === "Escape") {
-    if (typing && $("search").value) {
+    if (typing) {
+      event.target.blur();
+    }
+    if ($("search").value) {
       $("search").value = "";
       update();
     } else {
