@@ -29,7 +29,7 @@ recent_add(struct recent *recent, const char *text, const struct json *record)
     struct recent_one *one = &recent->all[recent->n++ % RECENT_MAX];
     forget(one);
     one->text = xstrdup(text);
-    one->record = json_clone(record);
+    one->record = json_serialized_object_create(record);
 }
 
 const struct recent_one *

@@ -13,7 +13,7 @@ struct json;
 
 struct recent_one {
     char *text;                 /* The line for people. */
-    struct json *record;
+    struct json *record;        /* Serialized: small, and quick to send. */
 };
 
 struct recent {
@@ -24,7 +24,7 @@ struct recent {
 /* All zeros at first. */
 void recent_destroy(struct recent *);
 
-/* Adds a copy. */
+/* Adds copies. */
 void recent_add(struct recent *, const char *text, const struct json *record);
 
 /* The 'i'th from the newest (0), or NULL if there is none. */

@@ -25,7 +25,7 @@
 #define READ_INTERVAL_MS 5000
 
 /* How many open deviations /deviations.json shows, the newest. */
-#define MAX_OPEN 1000
+#define MAX_OPEN 500
 
 struct web {
     struct daemon *daemon;

@@ -9,6 +9,9 @@
 const NODE_WIDTH = 138, NODE_HEIGHT = 46, PAD = 24, HEAD = 44, GAP = 26,
     BELOW = 100;
 
+/* Of an application; if there would be more, these are filled evenly. */
+const MAX_COLUMNS = 7;
+
 /* How far apart nodes are.  Many links show their text only when they are
  * pointed at, and need less room. */
 const MANY_EDGES = 16;
@@ -95,6 +98,11 @@ function placeRows(columns, edges) {
 function placeApplication(application, edges, space) {
   const ids = application.services.map(s => "service:" + s.path);
   const layer = layersOf(ids, edges);
+  if (Math.max(...layer.values()) >= MAX_COLUMNS) {
+    const sorted = ids.slice().sort((a, b) => layer.get(a) - layer.get(b));
+    sorted.forEach((id, i) => layer.set(
+      id, Math.floor(i * MAX_COLUMNS / ids.length)));
+  }
   const columns = [];
   for (const id of ids) {
     (columns[layer.get(id)] ||= []).push(id);
