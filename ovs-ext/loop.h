@@ -1,7 +1,7 @@
 /* The event loop: timers, signals, descriptors and stream connections.
  *
- * Only loop*.c and http.c know libevent; the rest of the daemon sees callbacks.  All of
- * them are called from loop_run(), in one thread. */
+ * Only loop*.c and http.c know libevent; the rest of the daemon sees
+ * callbacks.  All of them are called from loop_run(), in one thread. */
 
 #ifndef SDFW_LOOP_H
 #define SDFW_LOOP_H 1

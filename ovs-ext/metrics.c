@@ -358,30 +358,6 @@ static const struct sink_metric sink_metrics[] = {
     { "sdfw_sink_failing", "gauge", "1 if it reaches nobody.", get_failing },
 };
 
-static bool
-are_same(const struct sink *a, const struct sink *b)
-{
-    return a->class == b->class && !strcmp(a->target, b->target);
-}
-
-/* Of all that are the same as sink 'i', for there must be one line for them;
- * false if a line before has them. */
-static bool
-sum_same(const struct daemon *d, size_t i, const struct sink_metric *m,
-         uint64_t *sum)
-{
-    *sum = 0;
-    for (size_t j = 0; j < d->n_sinks; j++) {
-        if (are_same(d->sinks[i], d->sinks[j])) {
-            if (j < i) {
-                return false;
-            }
-            *sum += m->get(d->sinks[j]);
-        }
-    }
-    return true;
-}
-
 static void
 put_sinks(struct ds *s, const struct daemon *d)
 {
@@ -389,12 +365,9 @@ put_sinks(struct ds *s, const struct daemon *d)
         const struct sink_metric *m = &sink_metrics[j];
         put_head(s, m->name, m->type, m->help);
         for (size_t i = 0; i < d->n_sinks; i++) {
-            uint64_t sum;
-            if (sum_same(d, i, m, &sum)) {
-                put_name(s, m->name, "sink", d->sinks[i]->class->name,
-                         "target", d->sinks[i]->target, NULL);
-                put_integer(s, sum);
-            }
+            put_name(s, m->name, "sink", d->sinks[i]->class->name,
+                     "target", d->sinks[i]->target, NULL);
+            put_integer(s, m->get(d->sinks[i]));
         }
     }
 }

@@ -211,6 +211,16 @@ is_target(const char *value, bool may_be_name)
              || !strncmp(value, "ssl:", 4);
 }
 
+/* Which addresses there are to listen on, only a try can tell. */
+static bool
+is_listener(const char *value)
+{
+    const char *colon = strrchr(value, ':');
+    int port;
+    return str_to_int(colon ? colon + 1 : value, 10, &port) && port > 0
+           && port <= UINT16_MAX && colon != value;
+}
+
 char *
 settings_add(struct settings *settings, enum setting setting,
              enum setting_source source, const char *value)
@@ -224,8 +234,9 @@ settings_add(struct settings *settings, enum setting setting,
                          class->name, class->min, class->max, value);
     } else if (!value[0]) {
         return xasprintf("%s wants a value", class->name);
-    } else if ((setting == SETTING_BRIDGE || setting == SETTING_DB)
-               && !is_target(value, setting == SETTING_BRIDGE)) {
+    } else if (((setting == SETTING_BRIDGE || setting == SETTING_DB)
+                && !is_target(value, setting == SETTING_BRIDGE))
+               || (setting == SETTING_HTTP && !is_listener(value))) {
         return xasprintf("%s wants %s, not \"%s\"", class->name,
                          class->placeholder, value);
     }

@@ -305,12 +305,18 @@ get_deviations(const char *filter, struct http_answer *answer, void *web_)
 PAGE(index_html)
 PAGE(layout_js)
 PAGE(script_js)
+PAGE(story_js)
 PAGE(style_css)
+PAGE(words_js)
+
+#define SCRIPT "text/javascript; charset=utf-8"
 
 static const struct http_resource resources[] = {
     { "/", "text/html; charset=utf-8", false, get_index_html },
-    { "/layout.js", "text/javascript; charset=utf-8", false, get_layout_js },
-    { "/script.js", "text/javascript; charset=utf-8", false, get_script_js },
+    { "/layout.js", SCRIPT, false, get_layout_js },
+    { "/script.js", SCRIPT, false, get_script_js },
+    { "/story.js", SCRIPT, false, get_story_js },
+    { "/words.js", SCRIPT, false, get_words_js },
     { "/style.css", "text/css; charset=utf-8", false, get_style_css },
     { "/metrics", "text/plain; version=0.0.4; charset=utf-8", true,
       get_metrics },

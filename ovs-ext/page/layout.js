@@ -1,9 +1,9 @@
 /* Where things are drawn.  Pure: the same topology gives the same picture.
  *
  * Each application is a box; in it, services stand in columns by the direction
- * of their links, and in a column near those that they talk to.  Boxes stand in
- * shelves, applications that open connections to others first.  Networks stand
- * at the left, or at the right if nothing comes from them. */
+ * of their links, and in a column near those that they talk to.  Boxes stand
+ * in shelves, applications that open connections to others first.  Networks
+ * stand at the left, or at the right if nothing comes from them. */
 "use strict";
 
 const NODE_WIDTH = 138, NODE_HEIGHT = 46, PAD = 24, HEAD = 44, GAP = 26,

@@ -2,86 +2,13 @@
  * seconds and draws what has changed.  All text is inserted as text. */
 "use strict";
 
-const POLL_MS = 2000, MAX_LISTED = 200, MAX_IN_STORY = 30;
-const SVG = "http://www.w3.org/2000/svg";
+const POLL_MS = 2000, MAX_LISTED = 200;
 const $ = id => document.getElementById(id);
 
 const state = {
   topology: null, deviations: [], notShown: 0, shape: "", picture: null,
   rates: new Map(), last: null, selected: null, answered: true,
 };
-
-/* Making elements. */
-
-function make(namespace, tag, attributes, children) {
-  const element = namespace ? document.createElementNS(namespace, tag)
-    : document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) {
-      element.addEventListener(name.slice(2), value);
-    } else if (value !== undefined && value !== null) {
-      element.setAttribute(name, value);
-    }
-  }
-  element.append(...children.filter(c => c !== null && c !== undefined));
-  return element;
-}
-const html = (tag, attributes = {}, ...children) =>
-  make(null, tag, attributes, children);
-const svg = (tag, attributes = {}, ...children) =>
-  make(SVG, tag, attributes, children);
-
-function replace(parent, ...children) {
-  parent.replaceChildren(...children.filter(Boolean));
-}
-
-/* Words. */
-
-const number = n => n.toLocaleString("en");
-
-function short(n) {
-  for (const [size, unit] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
-    if (n >= size) {
-      return (n / size).toFixed(n < 10 * size ? 1 : 0) + unit;
-    }
-  }
-  return String(n);
-}
-
-function when(text) {
-  const date = new Date(text);
-  const day = date.toDateString() === new Date().toDateString() ? ""
-    : date.toLocaleDateString("sv") + " ";
-  return day + date.toLocaleTimeString("sv");
-}
-
-function plural(n, word) {
-  return `${number(n)} ${word}${n === 1 ? "" : "s"}`;
-}
-
-function party(end) {
-  const address = end.address || end.mac;
-  return end.workload
-    ? `${end.application}/${end.service}/${end.workload} (${address})`
-    : end.network ? `${end.network} (${address})` : address;
-}
-
-const PROTOCOLS = { 1: "icmp", 6: "tcp", 17: "udp", 58: "icmp6", 132: "sctp" };
-
-function whatOf(d) {
-  if (d.protocol === undefined) {
-    return d.eth_type === "0x0806" ? "arp" : `ethertype ${d.eth_type}`;
-  }
-  const name = PROTOCOLS[d.protocol] || `protocol/${d.protocol}`;
-  const detail = d.icmp_type !== undefined ? d.icmp_type : d.dst_port;
-  return detail === undefined ? name : `${name}/${detail}`;
-}
-
-/* The node that an end of a deviation is drawn at. */
-function nodeOf(end) {
-  return end.service ? `service:${end.application}/${end.service}`
-    : end.network ? `network:${end.network}` : "elsewhere:";
-}
 
 /* Filters. */
 
@@ -409,107 +336,15 @@ function updateList() {
   }
 }
 
-/* The story of what is selected. */
-
-function facts(...pairs) {
-  return html("dl", {}, ...pairs.filter(p => p && p[1] !== undefined
-                                             && p[1] !== "")
-    .flatMap(([name, value]) => [html("dt", {}, name),
-                                 html("dd", {}, value)]));
-}
-
-const place = thing => html("code", {}, `${thing.file}:${thing.line}`);
-
-function storyOfOne(d) {
-  const n = d.nearest;
-  return html("div", { class: "one" },
-    html("p", {}, html("strong", {}, `${whatOf(d)} `),
-      html("span", { class: `chip ${d.verdict}` },
-        d.verdict === "drop" ? "dropped" : "passed"), " ",
-      html("span", { class: "chip" }, d.reason), " ",
-      html("span", { class: "chip" },
-        d.event === "close" ? "over" : "goes on")),
-    facts(["from", party(d.src)], ["to", party(d.dst)],
-      ["how often", `${plural(d.packets, "packet")}, `
-                    + plural(d.bytes, "byte")],
-      ["first seen", when(d.first_seen)], ["last seen", when(d.last_seen)],
-      ["where", `${d.bridge}, port ${d.in_port}`
-                + (d.segment ? `, segment ${d.segment}` : "")],
-      n && ["nearest link", html("span", {}, `${n.from} → ${n.to} ${n.opens}, `
-                                 + `${n.but}; `, place(n))]));
-}
-
-function storyOfPair(id, numberWanted) {
-  const pair = pairsOf(shown()).get(id);
-  if (!pair) {
-    return null;
-  }
-  const all = pair.all.slice().sort(
-    (a, b) => (b.id === numberWanted) - (a.id === numberWanted));
-  const name = end => end.replace(/^[a-z]+:/, "") || "elsewhere";
-  return [
-    html("h2", {}, `${name(pair.from)} → ${name(pair.to)}`),
-    html("p", {}, `${plural(all.length, "deviation")}, `
-      + `${plural(all.reduce((n, d) => n + d.packets, 0), "packet")}.`),
-    ...all.slice(0, MAX_IN_STORY).map(storyOfOne),
-    all.length > MAX_IN_STORY
-      ? html("p", { class: "note" },
-             `${number(all.length - MAX_IN_STORY)} more`) : null,
-  ];
-}
-
-function storyOfLink(link) {
-  return html("div", { class: "one" },
-    facts(["opens", link.openings.map(o => o.opens).join(", ")],
-      ["reason", link.reason], ["ticket", link.ticket],
-      ["declared in", place(link)],
-      link.valid ? null : ["validity", "not valid now"],
-      ["not before", link.not_before && when(link.not_before)],
-      ["not after", link.not_after && when(link.not_after)]),
-    ...link.openings.filter(o => o.packets !== undefined).map(o => html("p",
-      {}, html("strong", {}, `${o.opens}: `), o.packets
-        ? `${plural(o.connections, "connection")}, `
-          + `${plural(o.packets, "packet")}, ${plural(o.bytes, "byte")}`
-        : "never used")));
-}
-
-function storyOfEdge(id) {
-  const edge = state.picture.edges.find(e => e.id === id);
-  return edge && [
-    html("h2", {}, `${edge.links[0].from} → ${edge.links[0].to}`),
-    ...edge.links.map(storyOfLink),
-  ];
-}
-
-function storyOfNode(id) {
-  const node = state.picture.byId.get(id);
-  if (!node) {
-    return null;
-  } else if (node.network) {
-    return [html("h2", {}, node.label),
-      facts(["prefixes", node.network.prefixes.join(", ")],
-        ["but not", node.network.exceptions.join(", ")],
-        ["segment", node.network.segment], ["declared in",
-                                            place(node.network)])];
-  } else if (!node.service) {
-    return [html("h2", {}, "elsewhere"), html("p", {},
-      "Addresses that no workload has and no network holds.")];
-  }
-  return [html("h2", {}, node.service.path),
-    facts(["mode", node.service.mode], ["segment", node.service.segment],
-      ["version", node.application.version],
-      ["declared in", place(node.service)]),
-    ...node.service.workloads.map(w => html("div", { class: "one" },
-      html("strong", {}, w.name), facts(["found by", w.binding],
-        ["addresses", w.addresses.join(", ")],
-        ["port", w.bound ? `${w.port} of ${w.bridge}` : "not here"])))];
-}
+/* The story of what is selected: see story.js. */
 
 function updateStory() {
   const { kind, id, number: wanted } = state.selected || {};
-  const story = kind === "pair" ? storyOfPair(id, wanted)
-    : kind === "edge" ? storyOfEdge(id)
-    : kind === "node" ? storyOfNode(id) : null;
+  const chosen = kind === "pair" ? pairsOf(shown()).get(id)
+    : kind === "edge" ? state.picture.edges.find(e => e.id === id)
+    : kind === "node" ? state.picture.byId.get(id) : null;
+  const story = !chosen ? null : kind === "pair" ? storyOfPair(chosen, wanted)
+    : kind === "edge" ? storyOfEdge(chosen) : storyOfNode(chosen);
   const box = $("story"), scroll = box.scrollTop;
   box.hidden = !story;
   if (story) {

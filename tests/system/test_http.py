@@ -244,6 +244,12 @@ def test_counts(lab):
     until(lambda: lab.http.closed(dst_port=300), "it is over", 20)
     until(lambda: counted() == total + 50, "DEVIATION is read", 20)
     now = lab.http.metrics()
+    part = {dict(key)["part"]: value for key, value in
+            now.all("sdfw_account_packets", bridge="br0").items()}
+    assert part["deviating"] == part["offered"] + part["absorbed"] \
+        + part["missing"] and part["missing"] == 0, part
+    assert part["offered"] == part["received"] + part["unseen"] \
+        + part["untold"], part
     assert now.sum("sdfw_deviation_packets_total") == base + 50
     assert now.one("sdfw_deviation_packets_total", direction="in",
                    service="db", reason="no-link") == 48
@@ -277,6 +283,31 @@ def test_health(lab):
         lab.vsctl("--may-exist", "add-port", lab.bridge, host.port)
     until(lambda: lab.http.get("/healthz")[0] == 200, "it is well again", 20)
     until(lambda: in_step(lab, lab.http.path), "flows are there")
+
+
+def test_anew(lab):
+    """when sdfwd begins anew, with other tables, it goes on answering"""
+    before = lab.http.metrics()
+    lab.vsctl("set", "open_vswitch", ".", "other_config:sdfw-table-base=90")
+    try:
+        until(lambda: "beginning anew" in lab.http.sdfwd.log(), "it begins")
+        until(lambda: lab.http.get("/healthz")[0] == 200, "it is well")
+        until(lambda: lab.http.metrics().all("sdfw_link_packets_total"),
+              "links are counted", 20)
+        lab.hosts["web1"].inject(segment(lab.hosts["web1"],
+                                         lab.hosts["db1"], 3001))
+        until(lambda: [r for r in lab.http.json("/deviations.json")["open"]
+                       if r.get("dst_port") == 3001], "it tells")
+        now = lab.http.metrics()
+        assert now.sum("sdfw_deviations_total") \
+            == before.sum("sdfw_deviations_total") + 1
+    finally:
+        lab.vsctl("remove", "open_vswitch", ".", "other_config",
+                  "sdfw-table-base")
+        lab.ofctl("del-flows", lab.bridge,
+                  "cookie=0x5dfd000000000000/0xffff000000000000")
+        lab.run("ovs-appctl", "-t", "sdfwd", "sdfw/reload")
+    until(lambda: in_step(lab, lab.http.path), "flows are as before")
 
 
 def test_topology(lab):
@@ -346,7 +377,8 @@ def test_refusals(lab):
     """only GET and HEAD of what is there, asked of this host by its name or
     address"""
     for path in ("/", "/metrics", "/healthz", "/topology.json",
-                 "/deviations.json", "/script.js", "/style.css"):
+                 "/deviations.json", "/words.js", "/layout.js", "/story.js",
+                 "/script.js", "/style.css"):
         status, headers, text = lab.http.get(path)
         assert status == 200 and text, path
         assert headers["X-Content-Type-Options"] == "nosniff"
