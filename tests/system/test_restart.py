@@ -222,6 +222,32 @@ def test_limit(lab):
         assert "not on all bridges after 1 s" in sdfwd.log(), sdfwd.log()
 
 
+def test_ovs_save(lab):
+    """what ovs-ctl does at a restart restores our flows, without sdfwd"""
+    with Sdfwd(lab, path_of(lab)):
+        until(lambda: in_step(lab, path_of(lab)), "flows are there")
+        lab.hosts["web1"].ask("connect", lab.hosts["db1"].address(), 22, 0.2)
+    count = len(lab.our_flows())
+    saved = lab.exec("/usr/share/openvswitch/scripts/ovs-save", "save-flows",
+                     lab.bridge).stdout
+    script = lab.file("restore.sh", saved)
+    lab.vsctl("set", "Open_vSwitch", ".",
+              "other_config:flow-restore-wait=true")
+    kill_vswitchd(lab)
+    with Attack(lab) as attack:
+        lab.start_vswitchd()
+        until(lambda: not lab.ofctl("show", lab.bridge,
+                                    check=False).returncode, "it is there")
+        lab.exec("sh", script)
+        assert len(lab.our_flows()) == count
+        lab.vsctl("remove", "Open_vSwitch", ".", "other_config",
+                  "flow-restore-wait")
+        until(lambda: reaches(lab), "what is allowed works")
+        time.sleep(0.5)
+    assert attack.sent > 100 and not attack.seen
+    lab.unpush()
+
+
 def test_mode(lab):
     """a mode set by hand holds until it is taken back, whatever is read"""
     web, app = lab.hosts["web1"], lab.hosts["app1"]
