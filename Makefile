@@ -68,7 +68,7 @@ library_sources = $(filter-out $(command_sources),$(wildcard generator/*.c))
 daemon_sources = $(wildcard ovs-ext/*.c)
 # What of the daemon is pure, for unit tests.
 daemon_pure = ovs-ext/book.c ovs-ext/deviation.c ovs-ext/explain.c \
-	ovs-ext/settings.c
+	ovs-ext/modes.c ovs-ext/settings.c
 unit_tests = $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,\
 	$(wildcard tests/unit/test-*.c))
 # What unit tests share.

@@ -207,6 +207,24 @@ def test_held_from_start(lab):
         assert sdfwd.process.poll() is None
 
 
+def test_held_bridges(lab):
+    """... with several bridges, of which one does not exist"""
+    lab.vsctl("add-br", "br1", "--", "set", "bridge", "br1",
+              "datapath_type=netdev")
+    with Sdfwd(lab, path_of(lab), options=[
+            "--restore-wait", "30", "--bridge", "br1", "--bridge", "br2"]):
+        until(lambda: HELD in status(lab), "it is armed")
+        with Attack(lab) as attack:
+            kill_vswitchd(lab)
+            lab.start_vswitchd()
+            until(lambda: reaches(lab), "what is allowed works")
+            flows = lab.ofctl("dump-flows", "br1", "table=0").stdout
+            assert "0x5dfd" in flows, flows
+            until(lambda: HELD in status(lab), "it is armed")
+        assert not attack.seen, f"{attack.seen} of {attack.sent} passed"
+    lab.vsctl("del-br", "br1")
+
+
 def test_limit(lab):
     """without a policy that can be pushed, ovs-vswitchd is released after the
     time limit: a host is never without network for good"""
