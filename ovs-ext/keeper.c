@@ -216,7 +216,7 @@ sent(const char *error, void *target_)
     struct bridge_memory *memory = &keeper->bridges[target->bridge];
     if (error || memory->session != target->session) {
         forget(memory);
-        memory->dirty = memory->datapath_id != 0;
+        memory->dirty |= memory->datapath_id != 0;
     } else {
         target->result->elapsed_ms = time_msec() - work->start_ms;
         keeper->callbacks.pushed(target->bridge, target->result, keeper->aux);
