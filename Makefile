@@ -7,7 +7,7 @@
 #   make bench    measures compile, diff and push; SIZES="100 1000" of workloads
 #   make fuzz     feeds mutated manifests to the library for SECONDS=60; needs
 #                 clang, which "make deps" does not install
-#   make install  DESTDIR= PREFIX=/usr/local
+#   make install  DESTDIR= PREFIX=/usr/local SYSCONFDIR=/etc
 #
 # Variables: OVS_FROM=system links a packaged libopenvswitch (pkg-config),
 # SANITIZE=1 builds with address and undefined behaviour sanitizers into a
@@ -21,10 +21,13 @@ VERSION = 0.1.0
 RELEASED = 2026-11-24
 OVS_FROM ?= source
 PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
 BUILD ?= build
 SBINDIR = $(PREFIX)/sbin
 DATADIR = $(PREFIX)/share/sdfw
 MANDIR = $(PREFIX)/share/man
+UNITDIR = $(PREFIX)/lib/systemd/system
+SYSUSERSDIR = $(PREFIX)/lib/sysusers.d
 
 # What is compiled goes to $(OUT); libopenvswitch stays in $(BUILD).
 OUT = $(BUILD)$(if $(FUZZ),/fuzz,$(if $(SANITIZE),/sanitize))
@@ -67,8 +70,9 @@ command_sources = generator/sdfw.c $(wildcard generator/cmd-*.c)
 library_sources = $(filter-out $(command_sources),$(wildcard generator/*.c))
 daemon_sources = $(wildcard ovs-ext/*.c)
 # What of the daemon is pure, for unit tests.
-daemon_pure = ovs-ext/book.c ovs-ext/deviation.c ovs-ext/explain.c \
-	ovs-ext/modes.c ovs-ext/settings.c
+daemon_pure = ovs-ext/accounting.c ovs-ext/book.c ovs-ext/deviation.c \
+	ovs-ext/explain.c ovs-ext/fold.c ovs-ext/modes.c \
+	ovs-ext/settings.c ovs-ext/settings-read.c ovs-ext/syslog-format.c
 unit_tests = $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,\
 	$(wildcard tests/unit/test-*.c))
 # What unit tests share.
@@ -108,8 +112,8 @@ $(OUT)/bin/sdfw: $(call objects,$(command_sources)) $(library)
 
 $(OUT)/bin/sdfwd: $(call objects,$(daemon_sources)) $(library)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) -levent_core $(OVS_LIBS) \
-		$(XML_LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) -levent_openssl \
+		-levent_core $(OVS_LIBS) -lssl -lcrypto $(XML_LIBS)
 
 $(OUT)/tests/unit/%: $(OUT)/obj/tests/unit/%.o \
 		$(call objects,$(test_support) $(daemon_pure)) $(library)
@@ -187,6 +191,18 @@ install: all
 	install -m 644 schemas/*.xsd $(DESTDIR)$(DATADIR)
 	install -m 644 $(filter %.5,$(man_pages)) $(DESTDIR)$(MANDIR)/man5
 	install -m 644 $(filter %.8,$(man_pages)) $(DESTDIR)$(MANDIR)/man8
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) \
+		$(DESTDIR)$(SYSCONFDIR)/sdfw
+	sed 's|/usr/local/sbin|$(SBINDIR)|;s|/etc/sdfw/|$(SYSCONFDIR)/sdfw/|' \
+		integration/systemd/sdfwd.service \
+		>$(DESTDIR)$(UNITDIR)/sdfwd.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/sdfwd.service
+	install -m 644 integration/systemd/sdfw.sysusers.conf \
+		$(DESTDIR)$(SYSUSERSDIR)/sdfw.conf
+	install -m 644 integration/sdfwd.conf $(DESTDIR)$(DATADIR)
+# What a site has written stays.
+	test -e $(DESTDIR)$(SYSCONFDIR)/sdfw/sdfwd.conf || install -m 644 \
+		integration/sdfwd.conf $(DESTDIR)$(SYSCONFDIR)/sdfw
 
 clean:
 	rm -rf $(BUILD)/obj $(BUILD)/bin $(BUILD)/lib $(BUILD)/man $(BUILD)/tests \

@@ -1,4 +1,4 @@
-/* The meter that bounds packet-ins: see bridge.h. */
+/* The meters that bound packet-ins: see bridge.h. */
 
 #include "bridge-private.h"
 
@@ -12,64 +12,157 @@
 
 #include "util.h"
 
-/* Sends the meter_mod and a barrier; returns what the bridge says to it, 0 if
- * nothing. */
-static char *
-try_meter_mod(struct bridge *bridge, const struct ofputil_meter_mod *mod,
-              enum ofperr *refused)
+/* What is to be done for a port's meter. */
+enum { METER_NONE, METER_ADD, METER_MODIFY };
+
+static bool
+is_as_wanted(const struct ofputil_meter_config *config,
+             const struct report_settings *settings)
 {
-    int version = vconn_get_version(bridge->vconn);
-    struct ofpbuf *msg = ofputil_encode_meter_mod(version, mod);
-    ovs_be32 xid = ((struct ofp_header *) msg->data)->xid;
-    *refused = 0;
-    int error = bridge_send(bridge, bridge->vconn, msg);
-    struct ofpbuf *barrier = ofputil_encode_barrier_request(version);
-    ovs_be32 barrier_xid = ((struct ofp_header *) barrier->data)->xid;
-    if (!error) {
-        error = bridge_send(bridge, bridge->vconn, barrier);
-    } else {
-        ofpbuf_delete(barrier);
-    }
-    while (!error && !(error = bridge_receive(bridge, bridge->vconn, &msg))) {
-        const struct ofp_header *oh = msg->data;
-        bool done = oh->xid == barrier_xid;
-        if (oh->xid == xid && bridge_is_error(oh)) {
-            *refused = ofperr_decode_msg(oh, NULL);
-        }
-        ofpbuf_delete(msg);
-        if (done) {
-            return NULL;
-        }
-    }
-    return bridge_error(bridge, "setting the meter", error);
+    return config->n_bands == 1
+           && config->flags & OFPMF13_PKTPS
+           && config->bands[0].type == OFPMBT13_DROP
+           && config->bands[0].rate == settings->meter_rate
+           && config->bands[0].burst_size == settings->meter_burst;
 }
 
-char *
-bridge_set_meter(struct bridge *bridge, const struct report_settings *settings)
+static void
+note_meters(struct ofpbuf *reply, const struct report_settings *settings,
+            uint8_t todo[PORT_MAX])
+{
+    struct ofpbuf bands;
+    struct ofputil_meter_config config;
+    ofpbuf_init(&bands, 64);
+    while (!ofputil_decode_meter_config(reply, &config, &bands)) {
+        uint32_t port = config.meter_id - settings->meter;
+        if (port < PORT_MAX && todo[port]) {
+            todo[port] = is_as_wanted(&config, settings) ? METER_NONE
+                         : METER_MODIFY;
+        }
+    }
+    ofpbuf_uninit(&bands);
+}
+
+static char *
+read_meters(struct bridge *bridge, const struct report_settings *settings,
+            uint8_t todo[PORT_MAX])
+{
+    struct ofpbuf *request = ofputil_encode_meter_request(
+        vconn_get_version(bridge->vconn), OFPUTIL_METER_CONFIG, OFPM13_ALL);
+    ovs_be32 xid = ((struct ofp_header *) request->data)->xid;
+    int error = bridge_send(bridge, bridge->vconn, request);
+    for (bool more = true; more && !error; ) {
+        struct ofpbuf *reply;
+        error = bridge_receive(bridge, bridge->vconn, &reply);
+        if (error) {
+            break;
+        }
+        const struct ofp_header *oh = reply->data;
+        if (oh->xid == xid && bridge_is_error(oh)) {
+            char *message = xasprintf(
+                "%s: has no meters, which bound what it sends to sdfwd: %s",
+                bridge->target, ofperr_to_string(ofperr_decode_msg(oh, NULL)));
+            ofpbuf_delete(reply);
+            return message;
+        } else if (oh->xid == xid) {
+            more = ofpmp_more(oh);
+            note_meters(reply, settings, todo);
+        }
+        ofpbuf_delete(reply);
+    }
+    return error ? bridge_error(bridge, "reading meters", error) : NULL;
+}
+
+static struct ofpbuf *
+encode_meter_mod(int of_version, const struct report_settings *settings,
+                 uint16_t port, int command)
 {
     struct ofputil_meter_band band = {
         .type = OFPMBT13_DROP,
         .rate = settings->meter_rate,
         .burst_size = settings->meter_burst,
     };
-    struct ofputil_meter_mod mod = {
-        .command = OFPMC13_MODIFY,
+    const struct ofputil_meter_mod mod = {
+        .command = command,
         .meter = {
-            .meter_id = settings->meter,
+            .meter_id = settings->meter + port,
             .flags = OFPMF13_PKTPS | OFPMF13_BURST | OFPMF13_STATS,
             .n_bands = 1,
             .bands = &band,
         },
     };
-    enum ofperr refused;
-    char *error = try_meter_mod(bridge, &mod, &refused);
-    if (!error && refused == OFPERR_OFPMMFC_UNKNOWN_METER) {
-        mod.command = OFPMC13_ADD;
-        error = try_meter_mod(bridge, &mod, &refused);
+    return ofputil_encode_meter_mod(of_version, &mod);
+}
+
+void
+bridge_put_meters(struct ofpbuf *b, int of_version,
+                  const struct report_settings *settings,
+                  const struct ports *ports, const struct ports *before)
+{
+    for (size_t i = 0; i < ports->n_workloads; i++) {
+        uint16_t port = ports->of_workload[i];
+        if (port && port != before->of_workload[i]) {
+            struct ofpbuf *msg = encode_meter_mod(of_version, settings, port,
+                                                  OFPMC13_ADD);
+            ofpmsg_update_length(msg);
+            ofpbuf_put(b, msg->data, msg->size);
+            ofpbuf_delete(msg);
+        }
     }
-    if (!error && refused) {
-        error = xasprintf("%s: refuses meter %"PRIu32": %s", bridge->target,
-                          settings->meter, ofperr_to_string(refused));
+}
+
+/* Waits until the bridge has handled all; returns the first refusal. */
+static char *
+wait_for_meters(struct bridge *bridge)
+{
+    struct ofpbuf *barrier = ofputil_encode_barrier_request(
+        vconn_get_version(bridge->vconn));
+    ovs_be32 xid = ((struct ofp_header *) barrier->data)->xid;
+    char *refusal = NULL;
+    int error = bridge_send(bridge, bridge->vconn, barrier);
+    for (bool done = false; !done && !error; ) {
+        struct ofpbuf *msg;
+        error = bridge_receive(bridge, bridge->vconn, &msg);
+        if (!error) {
+            const struct ofp_header *oh = msg->data;
+            done = oh->xid == xid;
+            if (!refusal && bridge_is_error(oh)) {
+                refusal = xasprintf("%s: refuses a meter: %s", bridge->target,
+                                    ofperr_to_string(
+                                        ofperr_decode_msg(oh, NULL)));
+            }
+            ofpbuf_delete(msg);
+        }
     }
-    return error;
+    return refusal || !error ? refusal
+           : bridge_error(bridge, "setting meters", error);
+}
+
+char *
+bridge_set_meters(struct bridge *bridge,
+                  const struct report_settings *settings,
+                  const struct ports *ports)
+{
+    uint8_t *todo = xzalloc(PORT_MAX);
+    todo[0] = METER_ADD;
+    for (size_t i = 0; i < ports->n_workloads; i++) {
+        todo[ports->of_workload[i]] = METER_ADD;
+    }
+    char *message = read_meters(bridge, settings, todo);
+    int error = 0;
+    bool any = false;
+    for (size_t i = 0; !message && !error && i < PORT_MAX; i++) {
+        if (todo[i]) {
+            any = true;
+            error = bridge_send(bridge, bridge->vconn, encode_meter_mod(
+                                    vconn_get_version(bridge->vconn),
+                                    settings, i, todo[i] == METER_ADD
+                                    ? OFPMC13_ADD : OFPMC13_MODIFY));
+        }
+    }
+    free(todo);
+    if (error) {
+        message = bridge_error(bridge, "setting meters", error);
+    }
+    return message || !any ? message : wait_for_meters(bridge);
 }

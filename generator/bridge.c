@@ -152,6 +152,11 @@ bridge_open_vconn(struct bridge *bridge, uint32_t versions,
         return xasprintf("%s: no bridge of this name here (no %s); "
                          "\"ovs-vsctl list-br\" shows the bridges",
                          bridge->target, bridge->vconn_name + 5);
+    } else if (error == EPROTO && !strncmp(bridge->target, "ssl:", 4)) {
+        return xasprintf("%s: TLS failed, or the bridge speaks no OpenFlow "
+                         "version that is needed; are both certificates "
+                         "valid, and each signed by the CA that the other "
+                         "side trusts?", bridge->target);
     } else if (error == EPROTO) {
         return xasprintf("%s: the bridge speaks no OpenFlow version that is "
                          "needed; allow OpenFlow13 or OpenFlow14 in "

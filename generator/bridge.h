@@ -45,9 +45,18 @@ char *bridge_read_idle(struct bridge *, struct flow_set *installed)
 char *bridge_apply(struct bridge *, const struct flow_set *changes)
     OVS_WARN_UNUSED_RESULT;
 
-/* Makes the meter that 'settings' names, or sets its rate. */
-char *bridge_set_meter(struct bridge *, const struct report_settings *settings)
+/* Makes the meters of 'settings', for workloads at 'ports' and for others, or
+ * sets their rates. */
+char *bridge_set_meters(struct bridge *,
+                        const struct report_settings *settings,
+                        const struct ports *)
     OVS_WARN_UNUSED_RESULT;
+
+/* Appends the messages that make the meters of those workloads at 'ports' that
+ * were not at a port in 'before'.  The bridge refuses those that it has. */
+void bridge_put_meters(struct ofpbuf *, int of_version,
+                       const struct report_settings *settings,
+                       const struct ports *ports, const struct ports *before);
 
 /* Sets OFPPC_NO_FLOOD as 'wanted', by port number, says, so that what others
  * flood does not reach a workload.  '*n_changed' counts ports that were not

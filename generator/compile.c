@@ -187,7 +187,7 @@ compile(const struct topology *topology, const struct ports *ports,
         pipeline_add_adoption(flows, &needs, options->adopt_seconds);
     }
     if (options->reports) {
-        pipeline_add_reports(flows, options->reports);
+        pipeline_add_reports(flows, options->reports, ports);
     }
     compile_access_ports(&c);
     for (size_t i = 0; i < c.classes->n_segments; i++) {

@@ -58,9 +58,15 @@ ovsdb_open(const char *remote, long long int deadline_ms,
         poll_block();
     }
     if (error) {
-        char *message = xasprintf("%s: cannot reach OVSDB: %s (is "
-                                  "ovsdb-server running? --db names another)",
-                                  db->remote, ovs_strerror(error));
+        bool tls = error == EPROTO && !strncmp(db->remote, "ssl:", 4);
+        char *message = xasprintf("%s: cannot reach OVSDB: %s (%s)",
+                                  db->remote,
+                                  tls ? "TLS failed" : ovs_strerror(error),
+                                  tls ? "are both certificates valid, and "
+                                        "each signed by the CA that the other "
+                                        "side trusts?"
+                                  : "is ovsdb-server running? --db names "
+                                    "another");
         if (stream) {
             stream_close(stream);
         }

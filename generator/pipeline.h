@@ -40,10 +40,12 @@ enum table {
     TABLE_FRAGMENT,     /* Later fragments, once the datagram was whole. */
     TABLE_DEVIATION,    /* What nothing above allowed. */
     TABLE_VERDICT,      /* Drops or passes a deviation, by mode. */
-    TABLE_REPORT,       /* Tells sdfwd: by tuple (see pipeline-report.c), */
+    TABLE_REPORT,       /* Protocol and port into a register. */
+    TABLE_REPORT_TUPLE, /* Absorbs what sdfwd knows, by tuple (see
+                         * pipeline-report.c), */
     TABLE_REPORT_PAIR,  /* ... by the two hosts, */
     TABLE_REPORT_SOURCE, /* ... by port. */
-    TABLE_REPORT_REST,
+    TABLE_TELL,         /* Tells sdfwd. */
     TABLE_SWITCH,       /* Delivers ARP, ND and DHCP by destination MAC. */
     TABLE_OUTPUT,       /* Delivers. */
     TABLE_FLOOD,        /* To all managed ports of a segment. */
@@ -57,8 +59,8 @@ enum table {
     "PORT", "ADMIT", "GUARD", "ROLE", "CLASSIFY", "ROUTE", "DELIVER",   \
     "SOURCE",                                                           \
     "TRACK", "STATE", "KEY", "TURN", "LINK", "COMMIT", "FRAGMENT",      \
-    "DEVIATION", "VERDICT", "REPORT", "REPORT_PAIR", "REPORT_SOURCE",   \
-    "REPORT_REST", "SWITCH", "OUTPUT", "FLOOD", "MAC",         \
+    "DEVIATION", "VERDICT", "REPORT", "REPORT_TUPLE", "REPORT_PAIR",    \
+    "REPORT_SOURCE", "TELL", "SWITCH", "OUTPUT", "FLOOD", "MAC",        \
     "ADDRESS", "COMPARE", "SAME"
 
 #define ENTRY_TABLE 0
@@ -81,6 +83,9 @@ enum {
     REG_OWNER = 7,              /* Result: [0..15] port of MAC or address. */
     REG_LINK = 7,               /* From KEY on: protocol << 16 | port; from
                                  * LINK on: the id of the opening. */
+    REG_REPORT_KEY = 5,         /* From REPORT on: protocol << 16 | port. */
+    REG_REPORT_LEVEL = 7,       /* [1..2] enum deviation_level, [0] whether
+                                 * a flow was learned. */
     XXREG_ADDRESS = 2,          /* reg8..reg11: key of ADDRESS. */
     REG_ADDRESS_LOW = 11,
     XREG_MAC = 6,               /* reg12, reg13: key of MAC. */
@@ -173,19 +178,22 @@ void pipeline_add_flows(struct flow_set *, const struct pipeline_needs *);
 void pipeline_add_adoption(struct flow_set *, const struct pipeline_needs *,
                            uint16_t seconds);
 
-/* How deviations are told: by table from TABLE_REPORT on, how many flows may
- * be learned, and how long they absorb. */
+/* How deviations are told.  Each workload that is on the bridge has limits
+ * and a meter of its own, and all other ports together have one. */
 struct report_settings {
-    int limit[3];
-    int timeout_s[3];
-    uint32_t meter;             /* Must be on the bridge, with this rate and
-                                 * burst in packets (per second). */
-    uint32_t meter_rate, meter_burst;
+    int limit[2];               /* How many flows may be learned by tuple, by
+                                 * the two hosts. */
+    int timeout_s;              /* How long they stay without a packet. */
+    uint32_t meter;             /* The first: of other ports.  That of a
+                                 * workload is its port number higher. */
+    uint32_t meter_rate, meter_burst; /* Packets (per second). */
 };
 
 /* How much of a packet sdfwd gets. */
 #define REPORT_BYTES 256
 
-void pipeline_add_reports(struct flow_set *, const struct report_settings *);
+struct ports;
+void pipeline_add_reports(struct flow_set *, const struct report_settings *,
+                          const struct ports *);
 
 #endif /* pipeline.h */

@@ -126,7 +126,8 @@ handle_bridge(const struct job *job, struct bridge *bridge, struct ovsdb *db)
         return NULL;
     }
     if (job->options->reports) {
-        error = bridge_set_meter(bridge, job->options->reports);
+        error = bridge_set_meters(bridge, job->options->reports,
+                                  result->ports);
     }
     if (!error && result->changes.n) {
         error = bridge_apply(bridge, &result->changes);

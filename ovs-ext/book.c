@@ -14,8 +14,8 @@
 
 void
 book_init(struct book *book,
-          void (*tell)(enum deviation_event, const struct deviation *,
-                       void *aux), void *aux)
+          void (*tell)(enum deviation_event, struct deviation *, void *aux),
+          void *aux)
 {
     memset(book, 0, sizeof *book);
     hmap_init(&book->open);
@@ -69,6 +69,7 @@ open_one(struct book *book, const struct deviation_key *key,
     d->key = *key;
     d->packet = *packet;
     d->id = ++book->last_id;
+    d->poll = book->polls[key->bridge];
     d->first_ms = now_ms;
     d->last_ms = now_ms;
     hmap_insert(&book->open, &d->node, hash_key(key));
@@ -92,7 +93,14 @@ packet_of_key(const struct deviation_key *key)
     };
 }
 
-void
+static void
+tell(struct book *book, enum deviation_event event, struct deviation *d)
+{
+    d->n_told = d->n_packets;
+    book->tell(event, d, book->aux);
+}
+
+bool
 book_packet_in(struct book *book, const struct deviation_key *key,
                const struct deviation_packet *packet, long long int now_ms)
 {
@@ -103,46 +111,82 @@ book_packet_in(struct book *book, const struct deviation_key *key,
          * controller though a flow absorbs them; it counts them. */
         book->n_duplicates++;
         d->last_ms = now_ms;
-        return;
+        return false;
     }
     enum deviation_event event = d ? DEVIATION_UPDATE : DEVIATION_OPEN;
     if (!d) {
         d = open_one(book, key, packet, now_ms);
     }
     stay_open(d);
+    d->poll = book->polls[key->bridge];
     d->last_ms = now_ms;
     d->n_packets++;
     d->n_bytes += packet->n_bytes;
-    book->tell(event, d, book->aux);
+    tell(book, event, d);
+    return true;
 }
 
-void
-book_absorbed(struct book *book, const struct deviation_key *key,
-              const struct deviation_counts *counts, long long int now_ms)
+/* Takes over what a learned flow has counted.  Returns the deviation, with
+ * '*unseen' set if the meter dropped the packet-in of the packet that made
+ * the flow be learned, which is in no learned flow's count. */
+static struct deviation *
+count(struct book *book, const struct deviation_key *key,
+      const struct deviation_counts *counts, long long int now_ms,
+      bool *unseen)
 {
     struct deviation *d = find(book, key, hash_key(key));
-    bool told = d;
-    if (!d) {
+    bool opened = !d;
+    if (opened) {
         const struct deviation_packet packet = packet_of_key(key);
         d = open_one(book, key, &packet, now_ms);
     }
-    if (!told || d->closes_ms) {
-        /* The meter dropped the packet-in of the packet that made this flow
-         * be learned, which is in no learned flow's count. */
+    *unseen = opened || d->closes_ms;
+    if (*unseen) {
         d->n_packets++;
         book->n_unseen++;
     }
-    d->n_packets += counts->n_packets;
-    d->n_bytes += counts->n_bytes;
-    if (counts->n_packets) {
+    stay_open(d);
+    if (counts->n_packets > d->live.n_packets) {
+        d->n_packets += counts->n_packets - d->live.n_packets;
+        d->n_bytes += counts->n_bytes - d->live.n_bytes;
+        d->live = *counts;
         d->last_ms = now_ms;
     }
-    if (!told) {
-        book->tell(DEVIATION_OPEN, d, book->aux);
+    if (opened) {
+        tell(book, DEVIATION_OPEN, d);
     }
-    stay_open(d);
+    return d;
+}
+
+bool
+book_absorbed(struct book *book, const struct deviation_key *key,
+              const struct deviation_counts *counts, long long int now_ms)
+{
+    bool unseen;
+    struct deviation *d = count(book, key, counts, now_ms, &unseen);
+    d->live = (struct deviation_counts) { .n_packets = 0 };
     d->closes_ms = now_ms + QUIET_MS;
     ovs_list_push_back(&book->closing, &d->list_node);
+    return unseen;
+}
+
+void
+book_poll_begin(struct book *book, uint8_t bridge)
+{
+    book->polls[bridge]++;
+}
+
+bool
+book_absorbing(struct book *book, const struct deviation_key *key,
+               const struct deviation_counts *counts, long long int now_ms)
+{
+    bool unseen;
+    struct deviation *d = count(book, key, counts, now_ms, &unseen);
+    d->poll = book->polls[key->bridge];
+    if (d->n_packets > d->n_told) {
+        tell(book, DEVIATION_UPDATE, d);
+    }
+    return unseen;
 }
 
 static void
@@ -150,8 +194,34 @@ close_one(struct book *book, struct deviation *d)
 {
     stay_open(d);
     hmap_remove(&book->open, &d->node);
-    book->tell(DEVIATION_CLOSE, d, book->aux);
+    tell(book, DEVIATION_CLOSE, d);
     free(d);
+}
+
+void
+book_poll_end(struct book *book, uint8_t bridge)
+{
+    struct deviation *d;
+    HMAP_FOR_EACH_SAFE (d, node, &book->open) {
+        /* Open vSwitch tells of a flow's end some time after it can no longer
+         * be polled, so it must be missing twice. */
+        if (d->key.bridge == bridge && !d->closes_ms
+            && book->polls[bridge] - d->poll >= 2) {
+            close_one(book, d);
+        }
+    }
+}
+
+bool
+book_absorbs(const struct book *book, uint8_t bridge)
+{
+    const struct deviation *d;
+    HMAP_FOR_EACH (d, node, &book->open) {
+        if (d->key.bridge == bridge && !d->closes_ms) {
+            return true;
+        }
+    }
+    return false;
 }
 
 long long int

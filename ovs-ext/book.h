@@ -1,10 +1,12 @@
 /* The book of deviations: which are open, since when, and how much they were.
  *
- * A packet-in opens a deviation, or tells that it goes on; the end of a
- * learned flow brings what it absorbed.  If no packet follows for some
- * seconds, the deviation is closed.  Every event goes to a callback; none is
- * told twice.  Pure: the caller says what time it is (milliseconds since the
- * epoch). */
+ * A packet-in opens a deviation, or tells that it goes on; polls bring what
+ * its learned flow has absorbed so far, and the end of the flow the rest.  If
+ * no packet follows for some seconds, the deviation is closed.  Every event
+ * goes to a callback; none is told twice.
+ *
+ * There are at most as many open ones as flows may be learned (pipeline.h).
+ * Pure: the caller says what time it is (milliseconds since the epoch). */
 
 #ifndef SDFW_BOOK_H
 #define SDFW_BOOK_H 1
@@ -28,38 +30,63 @@ struct deviation {
     uint64_t id;                /* Counts up from 1. */
     long long int first_ms, last_ms;
     uint64_t n_packets, n_bytes;
+    struct deviation_counts live; /* Of these, what the learned flow that is
+                                   * there has absorbed. */
+    uint64_t n_told;            /* Packets, when it was last told. */
+    uint32_t poll;              /* The last that it was in, or older than. */
     long long int closes_ms;    /* Unless something comes; 0: a flow
                                  * absorbs. */
+
+    /* For fold.h. */
+    struct incident *incident;  /* That it is part of, while it is open. */
+    uint64_t incident_id;       /* 0: none that is told. */
+    uint64_t n_folded, n_folded_bytes; /* What the incident has counted. */
 };
 
 struct book {
     struct hmap open;
     struct ovs_list closing;    /* By closes_ms. */
     uint64_t last_id;
+    uint32_t polls[UINT8_MAX + 1]; /* By bridge: how many were begun. */
     uint64_t n_packet_ins;      /* All, with duplicates. */
     uint64_t n_duplicates;      /* Of what a flow absorbed already. */
     uint64_t n_unseen;          /* Packets that made a flow be learned, and
                                  * whose packet-in the meter dropped. */
-    void (*tell)(enum deviation_event, const struct deviation *, void *aux);
+    void (*tell)(enum deviation_event, struct deviation *, void *aux);
     void *aux;
 };
 
 void book_init(struct book *, void (*tell)(enum deviation_event,
-                                           const struct deviation *,
-                                           void *aux), void *aux);
+                                           struct deviation *, void *aux),
+               void *aux);
 void book_destroy(struct book *);
 
-void book_packet_in(struct book *, const struct deviation_key *,
+/* Returns false if a flow absorbed, and counts, the packet. */
+bool book_packet_in(struct book *, const struct deviation_key *,
                     const struct deviation_packet *, long long int now_ms);
-void book_absorbed(struct book *, const struct deviation_key *,
+/* The learned flow has ended.  Returns true if the packet that made it be
+ * learned was not seen: it was dropped by the meter, and is counted now. */
+bool book_absorbed(struct book *, const struct deviation_key *,
                    const struct deviation_counts *, long long int now_ms);
+
+/* A poll is what a bridge answers when asked for its learned flows: first
+ * book_poll_begin() when it is asked, then book_absorbing() for each flow,
+ * which returns the same as book_absorbed(), then book_poll_end(), which
+ * closes those whose flow is gone without a word: that were in neither of the
+ * last two. */
+void book_poll_begin(struct book *, uint8_t bridge);
+bool book_absorbing(struct book *, const struct deviation_key *,
+                    const struct deviation_counts *, long long int now_ms);
+void book_poll_end(struct book *, uint8_t bridge);
+
+/* True if a learned flow of 'bridge' absorbs something. */
+bool book_absorbs(const struct book *, uint8_t bridge);
 
 /* Closes what has been quiet for long enough.  Returns when to call again, or
  * 0 if nothing waits. */
 long long int book_run(struct book *, long long int now_ms);
 
-/* Closes all of one bridge: its connection is gone, and what its flows
- * absorbed since will not be told. */
+/* Closes all of one bridge, which is no longer listened to. */
 void book_close_bridge(struct book *, uint8_t bridge);
 
 #endif /* book.h */

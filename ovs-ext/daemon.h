@@ -3,8 +3,10 @@
 #ifndef SDFW_DAEMON_H
 #define SDFW_DAEMON_H 1
 
+#include "accounting.h"
 #include "appctl.h"
 #include "book.h"
+#include "fold.h"
 #include "keeper.h"
 #include "loop.h"
 #include "model.h"
@@ -23,6 +25,13 @@ struct bridge_state {
     bool up;
     bool in_force;              /* Pushed to since it came up. */
     const struct workload **by_port; /* Whose port it is; PORT_MAX. */
+    char **port_names;          /* Of its interface, or NULL; PORT_MAX. */
+    struct accounting accounting;
+    struct timer *read_accounts; /* See hear.h. */
+    bool reading_soon;          /* 'read_accounts' is set. */
+    struct timer *poll;
+    bool polling;               /* 'poll' is set, or is being answered. */
+    ovs_be32 poll_xid;          /* Of the poll that is being answered. */
 
     /* Of the last push. */
     long long int pushed_ms;    /* When, since the epoch; 0: never. */
@@ -33,9 +42,20 @@ struct bridge_state {
 
 struct daemon {
     struct settings settings;
-    struct svec bridge_names, paths; /* Of the settings. */
+    struct settings started_with;
+    struct svec config_files;   /* That --config named. */
+    struct svec wrong[N_SOURCES]; /* Settings not taken, by source: errors. */
+    struct svec unopened;       /* Sinks: errors. */
+    struct svec bridge_names, paths; /* Of the settings ... */
+    char *db;                   /* ... when connecting to bridges; or NULL. */
+    uint8_t table_base;
     struct report_settings reports;
-    bool once;
+    struct tls_settings ssl, syslog_tls;
+    bool once, check_config;
+    bool waiting;               /* For bridges and topologies to be set. */
+    bool again;                 /* Begin anew, with other bridges. */
+    bool ending;
+    bool ready;                 /* The first attempt to push has ended. */
     struct loop *loop;
     struct keeper *keeper;
     struct topology_watch *topology_watch;
@@ -48,6 +68,9 @@ struct daemon {
                                  * force, or NULL. */
     struct book book;
     struct timer *book_timer;
+    struct fold fold;
+    struct timer *fold_timer;
+    bool fold_pending;          /* 'fold_timer' is set. */
     struct sink **sinks;
     size_t n_sinks;
     int status;                 /* To exit with. */
@@ -55,5 +78,9 @@ struct daemon {
 
 /* What "ovs-appctl -t sdfwd" may ask; for appctl.h, with struct daemon. */
 extern const struct appctl_command status_commands[];
+
+/* Takes what the settings say of TLS; returns an error if that makes no
+ * sense. */
+char *daemon_use_tls(struct daemon *) OVS_WARN_UNUSED_RESULT;
 
 #endif /* daemon.h */

@@ -5,8 +5,11 @@
 #include <string.h>
 
 #include <openvswitch/ofp-errors.h>
+#include <openvswitch/ofp-flow.h>
 #include <openvswitch/ofp-monitor.h>
+#include <openvswitch/ofp-msgs.h>
 #include <openvswitch/ofp-packet.h>
+#include <openvswitch/ofpbuf.h>
 
 #include "byte-order.h"
 #include "dp-packet.h"
@@ -35,12 +38,6 @@ get_addresses(const struct flow *flow, struct in6_addr *src,
     }
 }
 
-static bool
-is_icmp_of_either(const struct flow *flow)
-{
-    return is_icmpv4(flow, NULL) || is_icmpv6(flow, NULL);
-}
-
 /* The same for the first packet and for the match of what it has learned: see
  * pipeline-report.c. */
 static void
@@ -67,14 +64,8 @@ get_key(const struct flow *flow, enum deviation_level level,
     key->eth_type = ntohs(flow->dl_type);
     get_addresses(flow, &key->src, &key->dst);
     if (is_ip(flow)) {
-        key->protocol = flow->nw_proto;
-        if (is_icmp_of_either(flow)) {
-            key->port = ntohs(flow->tp_src);
-        } else if (flow->nw_proto == IPPROTO_TCP
-                   || flow->nw_proto == IPPROTO_UDP
-                   || flow->nw_proto == IPPROTO_SCTP) {
-            key->port = ntohs(flow->tp_dst);
-        }
+        key->protocol = flow->regs[REG_REPORT_KEY] >> 16;
+        key->port = flow->regs[REG_REPORT_KEY];
     }
 }
 
@@ -97,9 +88,8 @@ deviation_from_packet_in(const struct ofp_header *oh, uint8_t table_base,
                                  &buffer_id, NULL)) {
         return false;
     }
-    int level = pin.table_id - table_base - TABLE_REPORT_PAIR;
-    if (!is_of_reports(pin.cookie, ORIGIN_REPORT) || level < LEVEL_TUPLE
-        || level > LEVEL_SOURCE) {
+    if (!is_of_reports(pin.cookie, ORIGIN_REPORT)
+        || pin.table_id != table_base + TABLE_TELL) {
         return false;
     }
 
@@ -110,7 +100,7 @@ deviation_from_packet_in(const struct ofp_header *oh, uint8_t table_base,
     const struct flow *metadata = &pin.flow_metadata.flow;
     memcpy(flow.regs, metadata->regs, sizeof flow.regs);
     flow.in_port = metadata->in_port;
-    get_key(&flow, level, key);
+    get_key(&flow, flow.regs[REG_REPORT_LEVEL] >> 1 & 3, key);
 
     uint32_t flags = flow.regs[REG_FLAGS];
     *packet = (struct deviation_packet) {
@@ -132,24 +122,73 @@ deviation_from_packet_in(const struct ofp_header *oh, uint8_t table_base,
     return true;
 }
 
+/* Of a learned flow in 'table_id', with that match. */
+static bool
+key_of_learned(const struct flow *flow, ovs_be64 cookie, int table_id,
+               uint8_t table_base, struct deviation_key *key)
+{
+    int level = table_id - table_base - TABLE_REPORT_TUPLE;
+    if (!is_of_reports(cookie, ORIGIN_LEARNED) || level < LEVEL_TUPLE
+        || level > LEVEL_SOURCE) {
+        return false;
+    }
+    get_key(flow, level, key);
+    return true;
+}
+
 bool
 deviation_from_flow_removed(const struct ofp_header *oh, uint8_t table_base,
                             struct deviation_key *key,
                             struct deviation_counts *counts)
 {
     struct ofputil_flow_removed fr;
-    if (ofputil_decode_flow_removed(&fr, oh)) {
+    if (ofputil_decode_flow_removed(&fr, oh)
+        || !key_of_learned(&fr.match.flow, fr.cookie, fr.table_id, table_base,
+                           key)) {
         return false;
     }
-    int level = fr.table_id - table_base - TABLE_REPORT;
-    if (!is_of_reports(fr.cookie, ORIGIN_LEARNED) || level < LEVEL_TUPLE
-        || level > LEVEL_SOURCE) {
-        return false;
-    }
-    get_key(&fr.match.flow, level, key);
     *counts = (struct deviation_counts) {
         .n_packets = fr.packet_count,
         .n_bytes = fr.byte_count,
     };
     return true;
+}
+
+struct ofpbuf *
+deviation_encode_poll(int of_version)
+{
+    struct ofputil_flow_stats_request request = {
+        .cookie = htonll(COOKIE_PREFIX
+                         | (uint64_t) ORIGIN_LEARNED << COOKIE_KIND_SHIFT),
+        .cookie_mask = htonll(~COOKIE_ID_MASK),
+        .out_port = OFPP_ANY,
+        .out_group = OFPG_ANY,
+        .table_id = OFPTT_ALL,
+    };
+    match_init_catchall(&request.match);
+    return ofputil_encode_flow_stats_request(
+        &request, ofputil_protocol_from_ofp_version(of_version));
+}
+
+bool
+deviation_decode_poll(const struct ofp_header *oh, uint8_t table_base,
+                      void (*cb)(struct deviation_key *,
+                                 const struct deviation_counts *, void *aux),
+                      void *aux)
+{
+    struct ofpbuf msg = ofpbuf_const_initializer(oh, ntohs(oh->length));
+    struct ofputil_flow_stats fs;
+    struct deviation_key key;
+    struct ofpbuf ofpacts;
+    ofpbuf_init(&ofpacts, 64);
+    while (!ofputil_decode_flow_stats_reply(&fs, &msg, false, &ofpacts)) {
+        if (key_of_learned(&fs.match.flow, fs.cookie, fs.table_id, table_base,
+                           &key)) {
+            const struct deviation_counts counts = { fs.packet_count,
+                                                     fs.byte_count };
+            cb(&key, &counts, aux);
+        }
+    }
+    ofpbuf_uninit(&ofpacts);
+    return ofpmp_more(oh);
 }

@@ -1,5 +1,5 @@
-/* What Open vSwitch says of a deviation: packet-in or flow-removed messages,
- * decoded.
+/* What Open vSwitch says of a deviation: packet-in and flow-removed messages
+ * and learned flows, decoded.
  *
  * Pure: no names, no clock.  Registers and tables are those of pipeline.h. */
 
@@ -16,6 +16,7 @@
 #include "pipeline.h"
 
 struct ofp_header;
+struct ofpbuf;
 
 /* What packets must have in common to be one deviation. */
 enum deviation_level {
@@ -69,5 +70,16 @@ struct deviation_counts {
 bool deviation_from_flow_removed(const struct ofp_header *,
                                  uint8_t table_base, struct deviation_key *,
                                  struct deviation_counts *);
+
+/* Asks a bridge for its learned flows. */
+struct ofpbuf *deviation_encode_poll(int of_version);
+
+/* Calls 'cb' for each that is in an answer to that.  Returns true if another
+ * message belongs to it. */
+bool deviation_decode_poll(const struct ofp_header *, uint8_t table_base,
+                           void (*cb)(struct deviation_key *,
+                                      const struct deviation_counts *,
+                                      void *aux),
+                           void *aux);
 
 #endif /* deviation.h */

@@ -25,6 +25,7 @@ struct story {
     struct party from, to;
     char *src, *dst;            /* Addresses; NULL if there are none. */
     char *opening;              /* "tcp/22"; NULL if it is not IP. */
+    const struct network *src_network, *dst_network; /* Or NULL. */
     const char *reason;
     bool dropped;
     struct verdict verdict;     /* Of reasons no-link and revoked. */
@@ -50,6 +51,52 @@ find_party(const struct topology *topology, const char *address,
                   ? party_parse(topology, address, segment, &party) : NULL;
     free(error);
     return party;
+}
+
+/* The network that holds 'address' by the longest prefix, or NULL. */
+static const struct network *
+find_network(const struct topology *topology, const struct segment *segment,
+             const struct in6_addr *address)
+{
+    const struct network *best = NULL;
+    int best_len = -1;
+    for (size_t i = 0; topology && i < topology->n_networks; i++) {
+        const struct network *n = topology->networks[i];
+        if ((n->segment && n->segment != segment)
+            || !network_holds(n, address)) {
+            continue;
+        }
+        for (size_t j = 0; j < n->n_prefixes; j++) {
+            if (n->prefixes[j].len > best_len
+                && prefix_holds(&n->prefixes[j], address)) {
+                best = n;
+                best_len = n->prefixes[j].len;
+            }
+        }
+    }
+    return best;
+}
+
+static enum mode
+mode_of(const struct party *party)
+{
+    return party->workload ? service_mode(party->workload->home)
+                           : MODE_INHERIT;
+}
+
+/* The mode that decided: the strictest of the two ends'. */
+static enum mode
+deciding_mode(const struct story *s)
+{
+    static const enum mode by_strictness[] = { MODE_ENFORCE, MODE_AUDIT,
+                                               MODE_LEARN };
+    for (size_t i = 0; i < ARRAY_SIZE(by_strictness); i++) {
+        if (mode_of(&s->from) == by_strictness[i]
+            || mode_of(&s->to) == by_strictness[i]) {
+            return by_strictness[i];
+        }
+    }
+    return MODE_INHERIT;
 }
 
 static struct opening
@@ -99,6 +146,18 @@ story_init(struct story *s, const struct deviation *d,
         s->from.workload = context->from;
     }
     if (is_ip(d)) {
+        s->src_network = s->from.workload ? NULL
+                         : find_network(context->topology, s->segment,
+                                        &p->src);
+        s->dst_network = s->to.workload ? NULL
+                         : find_network(context->topology, s->segment,
+                                        &p->dst);
+    }
+    if (d->key.reason == REASON_NO_LINK && !p->revoked && is_ip(d)
+        && context->topology && !s->from.workload && !s->src_network) {
+        s->reason = "unmanaged";
+    }
+    if (is_ip(d)) {
         struct opening opening = opening_of(d);
         s->opening = opening_to_string(&opening);
         if (context->topology) {
@@ -137,16 +196,23 @@ put_number(struct json *json, const char *name, long long int number)
 }
 
 static struct json *
-party_to_json(const struct party *party, const char *address,
-              struct eth_addr mac)
+party_to_json(const struct party *party, const struct network *network,
+              const char *address, struct eth_addr mac)
 {
     struct json *json = json_object_create();
     if (party->workload) {
         const struct service *service = party->workload->home;
-        json_object_put_string(json, "application",
-                               service->application->name);
+        const struct application *application = service->application;
+        json_object_put_string(json, "application", application->name);
+        if (application->version) {
+            json_object_put_string(json, "version", application->version);
+        }
         json_object_put_string(json, "service", service->name);
         json_object_put_string(json, "workload", party->workload->name);
+        json_object_put_string(json, "mode",
+                               mode_to_string(service_mode(service)));
+    } else if (network) {
+        json_object_put_string(json, "network", network->name);
     }
     if (address) {
         json_object_put_string(json, "address", address);
@@ -207,37 +273,63 @@ link_to_json(const struct verdict *verdict)
     return json;
 }
 
-struct json *
-explain_to_json(enum deviation_event event, const struct deviation *d,
-                const struct explain_context *context)
+/* What records of deviations and of incidents have in common. */
+static void
+put_common(struct json *json, enum deviation_event event,
+           const struct story *s, const struct deviation *d,
+           const struct explain_context *context)
 {
-    static const char *const levels[] = { "tuple", "pair", "source" };
-    struct story s;
-    story_init(&s, d, context);
-
-    struct json *json = json_object_create();
     put_time(json, "time", context->now_ms);
     json_object_put_string(json, "event", event_names[event]);
-    put_number(json, "id", d->id);
     json_object_put_string(json, "bridge", context->bridge);
     put_number(json, "in_port", d->key.in_port);
-    json_object_put_string(json, "segment", s.segment ? s.segment->name : "");
-    json_object_put_string(json, "reason", s.reason);
-    json_object_put_string(json, "verdict", s.dropped ? "drop" : "pass");
+    if (context->interface) {
+        json_object_put_string(json, "interface", context->interface);
+    }
+    json_object_put_string(json, "segment", s->segment ? s->segment->name
+                                            : "");
+    json_object_put_string(json, "reason", s->reason);
+    json_object_put_string(json, "verdict", s->dropped ? "drop" : "pass");
+    enum mode mode = deciding_mode(s);
+    if (mode != MODE_INHERIT) {
+        json_object_put_string(json, "mode", mode_to_string(mode));
+    }
+    if (context->policy_ms) {
+        put_time(json, "policy_since", context->policy_ms);
+    }
+    json_object_put(json, "src", party_to_json(&s->from, s->src_network,
+                                               s->src, d->packet.src_mac));
+}
+
+static void
+put_counts(struct json *json, uint64_t n_packets, uint64_t n_bytes,
+           long long int first_ms, long long int last_ms)
+{
+    put_number(json, "packets", n_packets);
+    put_number(json, "bytes", n_bytes);
+    put_time(json, "first_seen", first_ms);
+    put_time(json, "last_seen", last_ms);
+}
+
+static struct json *
+to_json(enum deviation_event event, const struct deviation *d,
+        const struct story *s, const struct explain_context *context)
+{
+    static const char *const levels[] = { "tuple", "pair", "source" };
+    struct json *json = json_object_create();
+    put_number(json, "id", d->id);
+    if (d->incident_id) {
+        put_number(json, "incident", d->incident_id);
+    }
+    put_common(json, event, s, d, context);
     json_object_put_string(json, "level", levels[d->key.level]);
-    json_object_put(json, "src", party_to_json(&s.from, s.src,
-                                               d->packet.src_mac));
-    json_object_put(json, "dst", party_to_json(&s.to, s.dst,
+    json_object_put(json, "dst", party_to_json(&s->to, s->dst_network, s->dst,
                                                d->packet.dst_mac));
     put_packet(json, d);
-    put_number(json, "packets", d->n_packets);
-    put_number(json, "bytes", d->n_bytes);
-    put_time(json, "first_seen", d->first_ms);
-    put_time(json, "last_seen", d->last_ms);
-    if (s.verdict.nearest) {
-        json_object_put(json, "nearest", link_to_json(&s.verdict));
+    put_counts(json, d->n_packets, d->n_bytes, d->first_ms, d->last_ms);
+    if (s->verdict.nearest) {
+        json_object_put(json, "nearest", link_to_json(&s->verdict));
     }
-    story_destroy(&s);
     return json;
 }
 
@@ -262,20 +354,18 @@ put_party(struct ds *text, const struct party *party, const char *address,
     }
 }
 
-char *
-explain_to_text(enum deviation_event event, const struct deviation *d,
-                const struct explain_context *context)
+static char *
+to_text(enum deviation_event event, const struct deviation *d,
+        const struct story *s, const struct explain_context *context)
 {
     struct ds text = DS_EMPTY_INITIALIZER;
-    struct story s;
-    story_init(&s, d, context);
-    ds_put_format(&text, "%s: %s %s: ", context->bridge, s.reason,
-                  s.dropped ? "dropped" : "passed");
-    put_party(&text, &s.from, s.src, d->packet.src_mac);
+    ds_put_format(&text, "%s: %s %s: ", context->bridge, s->reason,
+                  s->dropped ? "dropped" : "passed");
+    put_party(&text, &s->from, s->src, d->packet.src_mac);
     ds_put_cstr(&text, " -> ");
-    put_party(&text, &s.to, s.dst, d->packet.dst_mac);
-    if (s.opening) {
-        ds_put_format(&text, " %s", s.opening);
+    put_party(&text, &s->to, s->dst, d->packet.dst_mac);
+    if (s->opening) {
+        ds_put_format(&text, " %s", s->opening);
     } else {
         ds_put_format(&text, " ethertype 0x%04x", d->packet.eth_type);
     }
@@ -283,18 +373,136 @@ explain_to_text(enum deviation_event event, const struct deviation *d,
         ds_put_format(&text, "; %s, %"PRIu64" packets, %"PRIu64" bytes",
                       event == DEVIATION_UPDATE ? "goes on" : "over",
                       d->n_packets, d->n_bytes);
-    } else if (s.verdict.nearest) {
-        const struct link *link = s.verdict.nearest;
+    } else if (s->verdict.nearest) {
+        const struct link *link = s->verdict.nearest;
         char *from = endpoint_to_string(&link->from);
         char *to = endpoint_to_string(&link->to);
         char *opens = opening_to_string(&link->openings[0]);
         ds_put_format(&text, "; nearest: link %s -> %s %s%s (%s:%d), %s",
                       from, to, opens, link->n_openings > 1 ? ",..." : "",
-                      link->where.file, link->where.line, s.verdict.why);
+                      link->where.file, link->where.line, s->verdict.why);
         free(from);
         free(to);
         free(opens);
     }
+    return ds_steal_cstr(&text);
+}
+
+void
+explain(enum deviation_event event, const struct deviation *d,
+        const struct explain_context *context, struct explanation *e)
+{
+    struct story s;
+    story_init(&s, d, context);
+    *e = (struct explanation) {
+        .json = to_json(event, d, &s, context),
+        .text = to_text(event, d, &s, context),
+        .learning = deciding_mode(&s) == MODE_LEARN,
+    };
+    story_destroy(&s);
+}
+
+void
+explanation_destroy(struct explanation *e)
+{
+    json_destroy(e->json);
+    free(e->text);
+}
+
+char *
+explain_source(const struct deviation *d, const struct explain_context *context)
+{
+    struct ds text = DS_EMPTY_INITIALIZER;
+    struct story s;
+    story_init(&s, d, context);
+    if (s.from.workload) {
+        char *path = workload_path(s.from.workload);
+        ds_put_cstr(&text, path);
+        free(path);
+    } else {
+        put_party(&text, &s.from, s.src, d->packet.src_mac);
+    }
+    ds_put_char_multiple(&text, ' ', MAX(41 - (int) text.length, 2));
+    ds_put_cstr(&text, s.reason);
     story_destroy(&s);
     return ds_steal_cstr(&text);
+}
+
+/* Incidents. */
+
+static const char *const kind_names[] = { "scan", "sweep", "flood" };
+
+static struct json *
+incident_to_json(enum deviation_event event, const struct incident *incident,
+                 const struct story *s, const struct explain_context *context)
+{
+    struct json *json = json_object_create();
+    put_number(json, "incident", incident->id);
+    json_object_put_string(json, "kind", kind_names[incident_kind(incident)]);
+    put_common(json, event, s, &incident->first, context);
+    put_number(json, "deviations", incident->n_deviations);
+    put_number(json, "hosts", incident_n_hosts(incident));
+    json_object_put(json, "more_hosts",
+                    json_boolean_create(incident->more_hosts));
+    put_number(json, "ports", incident->n_ports);
+    if (incident_n_hosts(incident) == 1) {
+        json_object_put(json, "dst", party_to_json(
+                            &s->to, s->dst_network, s->dst,
+                            incident->first.packet.dst_mac));
+    }
+    put_counts(json, incident->n_packets, incident->n_bytes,
+               incident->first_ms, incident->last_ms);
+    put_number(json, "folded_packets", incident->n_folded);
+    return json;
+}
+
+static char *
+incident_to_text(enum deviation_event event, const struct incident *incident,
+                 const struct story *s, const struct explain_context *context)
+{
+    const struct deviation *first = &incident->first;
+    struct ds text = DS_EMPTY_INITIALIZER;
+    ds_put_format(&text, "%s: incident %"PRIu64", %s (%s) %s: ",
+                  context->bridge, incident->id,
+                  kind_names[incident_kind(incident)], s->reason,
+                  s->dropped ? "dropped" : "passed");
+    put_party(&text, &s->from, s->src, first->packet.src_mac);
+    ds_put_cstr(&text, " -> ");
+    if (incident_n_hosts(incident) == 1) {
+        put_party(&text, &s->to, s->dst, first->packet.dst_mac);
+    } else {
+        ds_put_format(&text, "%s%"PRIuSIZE" hosts",
+                      incident->more_hosts ? "more than " : "",
+                      incident_n_hosts(incident));
+    }
+    ds_put_format(&text, ", %"PRIuSIZE" port%s; ", incident->n_ports,
+                  incident->n_ports == 1 ? "" : "s");
+    if (event == DEVIATION_OPEN) {
+        ds_put_cstr(&text, "begins, single ones are no longer told here");
+    } else {
+        ds_put_format(&text, "%s, %"PRIu64" deviations, %"PRIu64" packets, "
+                      "%"PRIu64" bytes",
+                      event == DEVIATION_UPDATE ? "goes on" : "over",
+                      incident->n_deviations, incident->n_packets,
+                      incident->n_bytes);
+    }
+    if (incident->n_folded) {
+        ds_put_format(&text, " (%"PRIu64" packets beyond --tuples)",
+                      incident->n_folded);
+    }
+    return ds_steal_cstr(&text);
+}
+
+void
+explain_incident(enum deviation_event event, const struct incident *incident,
+                 const struct explain_context *context, struct explanation *e)
+{
+    struct story s;
+    story_init(&s, &incident->first, context);
+    *e = (struct explanation) {
+        .json = incident_to_json(event, incident, &s, context),
+        .text = incident_to_text(event, incident, &s, context),
+        .learning = deciding_mode(&s) == MODE_LEARN,
+    };
+    story_destroy(&s);
 }

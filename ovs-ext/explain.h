@@ -6,6 +6,7 @@
 #define SDFW_EXPLAIN_H 1
 
 #include "book.h"
+#include "fold.h"
 #include "model.h"
 
 struct json;
@@ -14,17 +15,32 @@ struct json;
 struct explain_context {
     const struct topology *topology; /* NULL: none was read yet. */
     const char *bridge;
+    const char *interface;      /* Of the port it came from, or NULL. */
     const struct workload *from; /* Whose port it came from, or NULL. */
+    long long int policy_ms;    /* Since when the policy is in force; 0: it is
+                                 * not. */
     long long int now_ms;
 };
 
-/* The record, as one JSON object that the caller destroys.  docs/deviations.md
- * describes its members. */
-struct json *explain_to_json(enum deviation_event, const struct deviation *,
-                             const struct explain_context *);
+struct explanation {
+    struct json *json;          /* The record: docs/deviations.md describes its
+                                 * members. */
+    char *text;                 /* The same in a line, for people. */
+    bool learning;              /* All that it concerns is in mode learn: to be
+                                 * recorded, but not reported. */
+};
 
-/* The same in a line for people, which the caller frees. */
-char *explain_to_text(enum deviation_event, const struct deviation *,
-                      const struct explain_context *);
+/* The caller frees what is in '*explanation' with explanation_destroy(). */
+void explain(enum deviation_event, const struct deviation *,
+             const struct explain_context *, struct explanation *explanation);
+/* With the incident's first deviation for the names. */
+void explain_incident(enum deviation_event, const struct incident *,
+                      const struct explain_context *,
+                      struct explanation *explanation);
+void explanation_destroy(struct explanation *);
+
+/* Who it came from, and the reason, in columns.  The caller frees it. */
+char *explain_source(const struct deviation *,
+                     const struct explain_context *);
 
 #endif /* explain.h */

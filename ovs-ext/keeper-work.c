@@ -9,6 +9,7 @@
 #include <openflow/openflow.h>
 #include <openvswitch/ofpbuf.h>
 
+#include "bridge.h"
 #include "bundle.h"
 #include "check.h"
 #include "manifest.h"
@@ -34,14 +35,15 @@ read_manifests(struct work *work)
 }
 
 static struct push_options
-get_push_options(const struct keeper_settings *settings)
+get_push_options(const struct work *work)
 {
+    const struct keeper_settings *settings = work->settings;
     return (struct push_options) {
         .db = settings->db,
         .timeout_ms = settings->timeout_ms,
-        .adopt_seconds = settings->adopt_seconds,
+        .adopt_seconds = work->adopt_seconds,
         .table_base = settings->table_base,
-        .reports = settings->reports,
+        .reports = &work->reports,
         .now = time(NULL),
     };
 }
@@ -50,7 +52,7 @@ static void
 push(struct work *work)
 {
     const struct keeper_settings *settings = work->settings;
-    struct push_options options = get_push_options(settings);
+    struct push_options options = get_push_options(work);
     const char **names = xcalloc(work->n, sizeof *names);
     options.ports = xcalloc(work->n, sizeof *options.ports);
     for (size_t i = 0; i < work->n; i++) {
@@ -58,6 +60,7 @@ push(struct work *work)
         options.ports[i] = work->targets[i].ports;
         work->targets[i].ports = NULL;
     }
+    tls_use_in_libopenvswitch(settings->ssl);
     work->results = push_bridges(work->topology, names, work->n, &options);
     free(options.ports);
     free(names);
@@ -67,9 +70,12 @@ push(struct work *work)
  * does: such flows have been taken before, and a complaint leads to a full
  * push. */
 static struct ofpbuf *
-make_bundle(const struct flow_set *changes, int of_version)
+make_bundle(const struct push_result *result, const struct ports *before,
+            const struct report_settings *reports, int of_version)
 {
+    const struct flow_set *changes = &result->changes;
     struct ofpbuf *b = ofpbuf_new(4096);
+    bridge_put_meters(b, of_version, reports, result->ports, before);
     bundle_put_control(b, of_version, OFPBCT_OPEN_REQUEST, BUNDLE_OPEN_XID);
     for (size_t i = 0; i < changes->n; i++) {
         bundle_put_change(b, of_version, changes, i);
@@ -82,7 +88,7 @@ make_bundle(const struct flow_set *changes, int of_version)
 static void
 prepare(struct work *work)
 {
-    const struct push_options options = get_push_options(work->settings);
+    const struct push_options options = get_push_options(work);
     for (size_t i = 0; i < work->n; i++) {
         struct target *target = &work->targets[i];
         target->result = push_prepare(
@@ -90,8 +96,9 @@ prepare(struct work *work)
             target->ports, &work->memories[target->bridge].flows, &options);
         target->ports = NULL;
         if (target->result->changes.n) {
-            target->bundle = make_bundle(&target->result->changes,
-                                         target->of_version);
+            target->bundle = make_bundle(
+                target->result, work->memories[target->bridge].ports,
+                &work->reports, target->of_version);
         }
     }
 }
@@ -100,7 +107,8 @@ prepare(struct work *work)
 static void
 set_no_flood(struct work *work)
 {
-    const struct push_options options = get_push_options(work->settings);
+    const struct push_options options = get_push_options(work);
+    tls_use_in_libopenvswitch(work->settings->ssl);
     for (size_t i = 0; i < work->n; i++) {
         size_t bridge = work->targets[i].bridge;
         free(push_no_flood(work->settings->bridges[bridge],
@@ -126,11 +134,14 @@ run_work(void *work_)
 
 struct work *
 work_create(const struct keeper_settings *settings,
+            const struct report_settings *reports,
             const struct bridge_memory *memories, int done_fd)
 {
     struct work *work = xzalloc(sizeof *work);
     work->settings = settings;
     work->memories = memories;
+    work->reports = *reports;
+    work->adopt_seconds = settings->adopt_seconds;
     work->done_fd = done_fd;
     work->start_ms = time_msec();
     report_init(&work->report);

@@ -33,6 +33,8 @@ struct work {
     enum work_kind kind;
     const struct keeper_settings *settings;
     const struct bridge_memory *memories; /* By bridge. */
+    struct report_settings reports; /* Of the start: they may change, as */
+    uint16_t adopt_seconds;     /* ... may this. */
     int done_fd;                /* eventfd(2): written at the end. */
     pthread_t thread;
     long long int start_ms;
@@ -62,6 +64,7 @@ struct bridge_memory {
 /* An empty one; the caller sets the kind and the targets, which there is room
  * for one of each bridge for. */
 struct work *work_create(const struct keeper_settings *,
+                         const struct report_settings *,
                          const struct bridge_memory *, int done_fd);
 void work_start(struct work *);
 /* Once it has ended. */

@@ -25,6 +25,7 @@
 
 struct keeper {
     struct keeper_settings settings;
+    struct report_settings reports;
     struct keeper_callbacks callbacks;
     void *aux;
     int done_fd;                /* eventfd(2): a thread is done. */
@@ -383,8 +384,8 @@ start(struct keeper *keeper)
         modes_apply(&keeper->modes, keeper->topology, false);
         set_all_dirty(keeper);
     }
-    struct work *work = work_create(&keeper->settings, keeper->bridges,
-                                    keeper->done_fd);
+    struct work *work = work_create(&keeper->settings, &keeper->reports,
+                                    keeper->bridges, keeper->done_fd);
     work->topology = keeper->topology;
     if (!choose_work(keeper, work)) {
         work_destroy(work);
@@ -414,6 +415,7 @@ keeper_create(struct loop *loop, const struct keeper_settings *settings,
 {
     struct keeper *keeper = xzalloc(sizeof *keeper);
     keeper->settings = *settings;
+    keeper_set_reports(keeper, settings->reports, settings->adopt_seconds);
     keeper->callbacks = *callbacks;
     keeper->aux = aux;
     keeper->bridges = xcalloc(settings->n_bridges + 1,
@@ -457,6 +459,15 @@ keeper_destroy(struct keeper *keeper)
     modes_destroy(&keeper->modes);
     free(keeper->bridges);
     free(keeper);
+}
+
+void
+keeper_set_reports(struct keeper *keeper,
+                   const struct report_settings *reports,
+                   uint16_t adopt_seconds)
+{
+    keeper->reports = *reports;
+    keeper->settings.adopt_seconds = adopt_seconds;
 }
 
 void

@@ -26,6 +26,7 @@
 #include "pipeline.h"
 #include "push.h"
 #include "report.h"
+#include "tls.h"
 
 struct keeper;
 
@@ -39,6 +40,7 @@ struct keeper_settings {
     uint16_t adopt_seconds;
     uint8_t table_base;
     const struct report_settings *reports;
+    const struct tls_settings *ssl;
 };
 
 struct keeper_callbacks {
@@ -56,11 +58,16 @@ struct keeper_callbacks {
     struct openflow *(*openflow)(size_t bridge, void *aux);
 };
 
-/* 'settings' and what it points to stay until keeper_destroy(). */
+/* What 'settings' points to stays until keeper_destroy(), but for
+ * 'reports'. */
 struct keeper *keeper_create(struct loop *, const struct keeper_settings *,
                              const struct keeper_callbacks *, void *aux);
 /* Waits for a push that is under way. */
 void keeper_destroy(struct keeper *);
+
+/* From the next push on. */
+void keeper_set_reports(struct keeper *, const struct report_settings *,
+                        uint16_t adopt_seconds);
 
 /* Reads the manifests (again), and then pushes to all bridges. */
 void keeper_reload(struct keeper *);

@@ -1,6 +1,6 @@
 /* The event loop: timers, signals, descriptors and stream connections.
  *
- * Only loop.c knows libevent; the rest of the daemon sees callbacks.  All of
+ * Only loop*.c know libevent; the rest of the daemon sees callbacks.  All of
  * them are called from loop_run(), in one thread. */
 
 #ifndef SDFW_LOOP_H
@@ -10,6 +10,8 @@
 #include <stddef.h>
 
 #include <openvswitch/compiler.h>
+
+#include "tls.h"
 
 struct loop;
 
@@ -42,11 +44,13 @@ struct watch;
 struct watch *watch_create(struct loop *, int fd, loop_callback *, void *aux);
 void watch_destroy(struct watch *);
 
-/* A stream connection to "unix:FILE" or "tcp:ADDRESS:PORT".  A
- * callback may close the connection that it is called for. */
+/* A stream connection to "unix:FILE", "tcp:ADDRESS:PORT", or over TLS to
+ * "ssl:ADDRESS:PORT" (as Open vSwitch spells it) or "tls:ADDRESS:PORT" (for
+ * syslog), which differ in the settings that they use.  A callback may close
+ * the connection that it is called for. */
 struct connection;
 struct connection_callbacks {
-    /* The connection is there. */
+    /* The connection is there, and so is TLS. */
     void (*connected)(void *aux);
     /* 'n' bytes have come, among them those that were not taken before.
      * Returns how many it has taken. */
@@ -58,9 +62,24 @@ struct connection_callbacks {
     void (*drained)(void *aux);
 };
 
-/* Returns an error that the caller must free if 'target' makes no sense or
- * cannot be connected to at once; otherwise NULL, and the outcome is told by a
- * callback. */
+/* Sets what connections to "ssl:" and "tls:" use; until then there can be
+ * none.  The settings stay until the loop is destroyed. */
+void loop_use_tls(struct loop *, const struct tls_settings *ssl,
+                  const struct tls_settings *tls);
+
+/* How often TLS has failed, and with whom and why last (NULL: never). */
+unsigned long int loop_tls_failures(const struct loop *, const char **last);
+
+/* Returns an error that the caller must free if 'target' makes no sense. */
+char *connection_check(const struct loop *, const char *target)
+    OVS_WARN_UNUSED_RESULT;
+
+/* Returns such an error, or that a file for TLS cannot be used, or that there
+ * is nothing to connect to; otherwise NULL, and the outcome is told by a
+ * callback, within CONNECT_TIMEOUT_MS.  A peer that acknowledges nothing for
+ * SEND_TIMEOUT_MS is lost. */
+#define CONNECT_TIMEOUT_MS 10000
+#define SEND_TIMEOUT_MS 30000
 char *connection_open(struct loop *, const char *target,
                       const struct connection_callbacks *, void *aux,
                       struct connection **) OVS_WARN_UNUSED_RESULT;
@@ -80,5 +99,9 @@ struct connection *connection_adopt(int fd, const struct listener *,
 
 /* Queues a copy of 'n' bytes. */
 void connection_send(struct connection *, const void *data, size_t n);
+
+/* How many bytes, at most, the peer's system has not acknowledged yet of those
+ * that were sent. */
+size_t connection_unacknowledged(const struct connection *);
 
 #endif /* loop.h */

@@ -48,8 +48,8 @@ struct openflow {
     char *bundle_error;         /* The first, or NULL. */
 };
 
-static void
-send_message(struct openflow *of, struct ofpbuf *msg)
+void
+openflow_send(struct openflow *of, struct ofpbuf *msg)
 {
     ofpmsg_update_length(msg);
     connection_send(of->connection, msg->data, msg->size);
@@ -91,13 +91,13 @@ go_down(struct openflow *of, const char *why)
 static void
 subscribe(struct openflow *of)
 {
-    send_message(of, ofputil_encode_set_packet_in_format(
-                     of->version, OFPUTIL_PACKET_IN_NXT2));
+    openflow_send(of, ofputil_encode_set_packet_in_format(
+                      of->version, OFPUTIL_PACKET_IN_NXT2));
     struct ofputil_async_cfg config = ofputil_async_cfg_default(of->version);
-    send_message(of, ofputil_encode_set_async_config(
-                     &config, (1u << OAM_N_TYPES) - 1, of->version));
-    send_message(of, ofpraw_alloc(OFPRAW_OFPT_FEATURES_REQUEST, of->version,
-                                  0));
+    openflow_send(of, ofputil_encode_set_async_config(
+                      &config, (1u << OAM_N_TYPES) - 1, of->version));
+    openflow_send(of, ofpraw_alloc(OFPRAW_OFPT_FEATURES_REQUEST, of->version,
+                                   0));
 }
 
 static void
@@ -168,21 +168,29 @@ handle_message(struct openflow *of, const struct ofp_header *oh)
         handle_hello(of, oh);
         break;
     case OFPTYPE_ECHO_REQUEST:
-        send_message(of, ofputil_encode_echo_reply(oh));
+        openflow_send(of, ofputil_encode_echo_reply(oh));
         break;
     case OFPTYPE_FEATURES_REPLY:
         handle_features(of, oh);
         break;
-    case OFPTYPE_PACKET_IN:
-    case OFPTYPE_FLOW_REMOVED:
+    case OFPTYPE_BUNDLE_CONTROL:
+        handle_bundle_answer(of, oh, false);
+        break;
+    case OFPTYPE_ERROR:
+        handle_bundle_answer(of, oh, true);
         of->callbacks.message(oh, of->aux);
         break;
     case OFPTYPE_PORT_STATUS:
         handle_port_status(of, oh);
+        of->callbacks.message(oh, of->aux);
         break;
-    case OFPTYPE_BUNDLE_CONTROL:
-    case OFPTYPE_ERROR:
-        handle_bundle_answer(of, oh, type == OFPTYPE_ERROR);
+    case OFPTYPE_PACKET_IN:
+    case OFPTYPE_FLOW_REMOVED:
+    case OFPTYPE_PORT_DESC_STATS_REPLY:
+    case OFPTYPE_FLOW_STATS_REPLY:
+    case OFPTYPE_AGGREGATE_STATS_REPLY:
+    case OFPTYPE_METER_STATS_REPLY:
+        of->callbacks.message(oh, of->aux);
         break;
     }
 }
@@ -219,7 +227,7 @@ static void
 connected(void *of_)
 {
     struct openflow *of = of_;
-    send_message(of, ofputil_encode_hello(VERSIONS));
+    openflow_send(of, ofputil_encode_hello(VERSIONS));
     timer_set(of->probe, PROBE_MS);
 }
 
@@ -238,7 +246,7 @@ probe(void *of_)
         return;
     }
     of->probed = true;
-    send_message(of, ofputil_encode_echo_request(of->version));
+    openflow_send(of, ofputil_encode_echo_request(of->version));
     timer_set(of->probe, PROBE_MS);
 }
 
@@ -263,10 +271,9 @@ openflow_create(struct loop *loop, const char *target,
                 struct openflow **ofp)
 {
     *ofp = NULL;
-    if (strchr(target, ':') && strncmp(target, "unix:", 5)
-        && strncmp(target, "tcp:", 4)) {
-        return xasprintf("\"%s\" is no name of a bridge, unix:FILE or "
-                         "tcp:ADDRESS:PORT", target);
+    char *error = strchr(target, ':') ? connection_check(loop, target) : NULL;
+    if (error) {
+        return error;
     }
     struct openflow *of = xzalloc(sizeof *of);
     of->loop = loop;
@@ -280,6 +287,12 @@ openflow_create(struct loop *loop, const char *target,
     timer_set(of->retry, 0);
     *ofp = of;
     return NULL;
+}
+
+int
+openflow_version(const struct openflow *of)
+{
+    return of->up ? of->version : 0;
 }
 
 void
@@ -302,12 +315,6 @@ openflow_hurry(struct openflow *of)
         of->backoff_ms = BACKOFF_MIN_MS;
         timer_set(of->retry, 0);
     }
-}
-
-int
-openflow_version(const struct openflow *of)
-{
-    return of->up ? of->version : 0;
 }
 
 void

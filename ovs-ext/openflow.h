@@ -15,6 +15,7 @@
 #include "loop.h"
 
 struct ofp_header;
+struct ofpbuf;
 struct ofputil_phy_port;
 struct openflow;
 
@@ -23,14 +24,14 @@ struct openflow_callbacks {
     void (*up)(uint64_t datapath_id, void *aux);
     /* It is not; 'why' is told once for each time it went away. */
     void (*down)(const char *why, void *aux);
-    /* An asynchronous message. */
+    /* An asynchronous message, statistics or an error. */
     void (*message)(const struct ofp_header *, void *aux);
     /* The bridge has a new port. */
     void (*new_port)(const struct ofputil_phy_port *, void *aux);
 };
 
-/* 'target' is the name of a bridge of this host, unix: or tcp:.  Returns an
- * error that the caller must free if it makes no sense. */
+/* 'target' is the name of a bridge of this host, unix:, tcp: or ssl:.  Returns
+ * an error that the caller must free if it makes no sense. */
 char *openflow_create(struct loop *, const char *target,
                       const struct openflow_callbacks *, void *aux,
                       struct openflow **) OVS_WARN_UNUSED_RESULT;
@@ -39,8 +40,11 @@ void openflow_destroy(struct openflow *);
 /* If the bridge is not there: it may be now. */
 void openflow_hurry(struct openflow *);
 
-/* The version in use, or 0 while the bridge is not there. */
+/* The version that the bridge speaks, or 0 while it is not there. */
 int openflow_version(const struct openflow *);
+
+/* Sends 'msg', which it frees; the bridge must be there. */
+void openflow_send(struct openflow *, struct ofpbuf *msg);
 
 /* Sends the 'n' bytes of a bundle (bundle.h), with its commit request at the
  * end, and calls 'done' with NULL if it was committed without a complaint;

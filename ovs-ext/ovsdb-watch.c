@@ -10,6 +10,7 @@
 #include "dirs.h"
 #include "json-stream.h"
 #include "jsonrpc.h"
+#include "smap.h"
 #include "util.h"
 
 #define BACKOFF_MIN_MS 50
@@ -96,17 +97,50 @@ take_updates(struct ovsdb_watch *watch, const struct json *updates,
     }
 }
 
+/* Adds what is in a map (RFC 7047, 5.1). */
+static void
+read_map(const struct json *json, struct smap *map)
+{
+    bool ok = json && json->type == JSON_ARRAY && json->array.n == 2
+              && json->array.elems[1]->type == JSON_ARRAY;
+    const struct json *pairs = ok ? json->array.elems[1] : NULL;
+    for (size_t i = 0; pairs && i < pairs->array.n; i++) {
+        const struct json *pair = pairs->array.elems[i];
+        if (pair->type == JSON_ARRAY && pair->array.n == 2
+            && pair->array.elems[0]->type == JSON_STRING
+            && pair->array.elems[1]->type == JSON_STRING) {
+            smap_replace(map, json_string(pair->array.elems[0]),
+                         json_string(pair->array.elems[1]));
+        }
+    }
+}
+
+static void
+tell_settings(struct ovsdb_watch *watch)
+{
+    struct smap other_config = SMAP_INITIALIZER(&other_config);
+    const struct shash_node *row;
+    SHASH_FOR_EACH (row, &watch->config_rows) {
+        read_map(member(row->data, "other_config"), &other_config);
+    }
+    watch->callbacks.settings(&other_config, watch->aux);
+    smap_destroy(&other_config);
+}
+
 static void
 handle_updates(struct ovsdb_watch *watch, const struct json *updates,
                bool all)
 {
     bool changed[N_TABLES];
     take_updates(watch, updates, changed);
+    if (all || changed[TABLE_CONFIG]) {
+        tell_settings(watch);
+    }
     if (all || changed[TABLE_BRIDGE] || changed[TABLE_PORT]
         || changed[TABLE_INTERFACE]) {
         watch->callbacks.changed(watch->aux);
     }
-    if (all || changed[TABLE_CONFIG]) {
+    if (watch->callbacks.config_changed && (all || changed[TABLE_CONFIG])) {
         watch->callbacks.config_changed(watch->aux);
     }
 }
@@ -265,9 +299,9 @@ ovsdb_watch_create(struct loop *loop, const char *remote,
                    struct ovsdb_watch **watchp)
 {
     *watchp = NULL;
-    if (remote && strncmp(remote, "unix:", 5) && strncmp(remote, "tcp:", 4)) {
-        return xasprintf("\"%s\" is no unix:FILE or tcp:ADDRESS:PORT",
-                         remote);
+    char *error = remote ? connection_check(loop, remote) : NULL;
+    if (error) {
+        return error;
     }
     struct ovsdb_watch *watch = xzalloc(sizeof *watch);
     watch->loop = loop;

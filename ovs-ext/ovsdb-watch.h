@@ -1,6 +1,7 @@
 /* Tells when something in OVSDB changes that decides where workloads are:
  * bridges, ports, interfaces (RFC 7047, 4.1.5).  Keeps what it was told, so
- * that nobody has to ask again. */
+ * that nobody has to ask again.  Also brings the settings that are kept in
+ * OVSDB. */
 
 #ifndef SDFW_OVSDB_WATCH_H
 #define SDFW_OVSDB_WATCH_H 1
@@ -15,17 +16,21 @@
 
 struct json;
 struct ovsdb_watch;
+struct smap;
 
 struct ovsdb_watch_callbacks {
+    /* What other_config of Open_vSwitch is, when the database is there, before
+     * 'changed', and whenever it has changed. */
+    void (*settings)(const struct smap *other_config, void *aux);
     /* Something has changed, or the database is there (again). */
     void (*changed)(void *aux);
-    /* The row of table Open_vSwitch has changed, likewise. */
+    /* The row of table Open_vSwitch has changed, likewise.  May be NULL. */
     void (*config_changed)(void *aux);
     /* The database is not there; told once for each time it went away. */
     void (*down)(const char *why, void *aux);
 };
 
-/* 'remote' is unix: or tcp:, or NULL for this host's. */
+/* 'remote' is unix:, tcp: or ssl:, or NULL for this host's. */
 char *ovsdb_watch_create(struct loop *, const char *remote,
                          const struct ovsdb_watch_callbacks *, void *aux,
                          struct ovsdb_watch **) OVS_WARN_UNUSED_RESULT;

@@ -10,23 +10,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 
-#include <openvswitch/json.h>
-#include <openvswitch/ofp-msgs.h>
 #include <openvswitch/ofp-port.h>
 #include <openvswitch/vlog.h>
 
+#include "configure.h"
 #include "daemon.h"
-#include "explain.h"
 #include "fatal-signal.h"
 #include "flow.h"
+#include "hear.h"
+#include "notify.h"
+#include "privileges.h"
+#include "sinks.h"
+#include "tell.h"
 #include "timeval.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(sdfwd);
 
 enum { EXIT_USAGE = 64, EXIT_MANIFEST = 1, EXIT_BRIDGE = 3 };
+
+static void apply_settings(struct daemon *, unsigned int effects);
 
 /* What the keeper tells. */
 
@@ -121,6 +125,7 @@ pushed(size_t bridge, const struct push_result *result, void *d_)
         VLOG_WARN("%s", result->warning);
     }
     if (result->changes.n) {
+        hear_changed(b);
         VLOG_INFO("%s: %"PRIuSIZE" flows added, %"PRIuSIZE" changed, %"PRIuSIZE
                   " removed, %"PRIuSIZE" as they were; %"PRIuSIZE" workloads "
                   "here (%lld ms)", d->bridge_names.names[bridge],
@@ -131,12 +136,22 @@ pushed(size_t bridge, const struct push_result *result, void *d_)
 }
 
 static void
+be_ready(struct daemon *d)
+{
+    if (!d->ready) {
+        d->ready = true;
+        notify_tell("READY=1");
+    }
+}
+
+static void
 idle(void *d_)
 {
     struct daemon *d = d_;
     if (d->once) {
         loop_stop(d->loop);
     }
+    be_ready(d);
     restore_wait_idle(d->restore_wait);
 }
 
@@ -147,6 +162,7 @@ bridge_up(uint64_t datapath_id, void *b_)
 {
     struct bridge_state *b = b_;
     b->up = true;
+    hear_anew(b);
     VLOG_INFO("%s: connected (datapath %016"PRIx64")",
               b->daemon->bridge_names.names[b->index], datapath_id);
     b->in_force = false;
@@ -161,76 +177,8 @@ bridge_down(const char *why, void *b_)
     b->up = b->in_force = false;
     keeper_bridge_down(b->daemon->keeper, b->index);
     restore_wait_bridge_changed(b->daemon->restore_wait);
-    book_close_bridge(&b->daemon->book, b->index);
     VLOG_WARN("%s: %s; waiting for it",
               b->daemon->bridge_names.names[b->index], why);
-}
-
-/* Deviations. */
-
-static void
-run_book(void *d_)
-{
-    struct daemon *d = d_;
-    long long int now = time_wall_msec();
-    long long int next = book_run(&d->book, now);
-    if (next) {
-        timer_set(d->book_timer, next - now);
-    }
-}
-
-static void
-tell_deviation(enum deviation_event event, const struct deviation *deviation,
-               void *d_)
-{
-    struct daemon *d = d_;
-    const struct bridge_state *b = &d->bridges[deviation->key.bridge];
-    uint16_t in_port = deviation->key.in_port;
-    const struct explain_context context = {
-        .topology = d->topology,
-        .bridge = d->bridge_names.names[b->index],
-        .from = in_port < PORT_MAX ? b->by_port[in_port] : NULL,
-        .now_ms = time_wall_msec(),
-    };
-    char *text = explain_to_text(event, deviation, &context);
-    VLOG_INFO("%s", text);
-    static const char *const msgids[] = { "OPEN", "UPDATE", "CLOSE" };
-    struct json *json = explain_to_json(event, deviation, &context);
-    const struct record record = {
-        .event = event, .deviation = deviation, .json = json, .text = text,
-        .severity = event != DEVIATION_OPEN ? LOG_INFO
-                    : deviation->packet.enforced ? LOG_WARNING : LOG_NOTICE,
-        .msgid = msgids[event],
-    };
-    for (size_t i = 0; i < d->n_sinks; i++) {
-        sink_put(d->sinks[i], &record);
-    }
-    json_destroy(json);
-    free(text);
-}
-
-static void
-bridge_message(const struct ofp_header *oh, void *b_)
-{
-    struct bridge_state *b = b_;
-    struct daemon *d = b->daemon;
-    uint8_t base = settings_number(&d->settings, SETTING_TABLE_BASE);
-    struct deviation_key key;
-    struct deviation_packet packet;
-    struct deviation_counts counts;
-    enum ofptype type;
-    if (ofptype_decode(&type, oh)) {
-        return;
-    } else if (type == OFPTYPE_PACKET_IN) {
-        if (deviation_from_packet_in(oh, base, &key, &packet)) {
-            key.bridge = b->index;
-            book_packet_in(&d->book, &key, &packet, time_wall_msec());
-        }
-    } else if (deviation_from_flow_removed(oh, base, &key, &counts)) {
-        key.bridge = b->index;
-        book_absorbed(&d->book, &key, &counts, time_wall_msec());
-        run_book(d);
-    }
 }
 
 static void
@@ -328,7 +276,12 @@ static void
 hang_up(void *d_)
 {
     struct daemon *d = d_;
-    VLOG_INFO("SIGHUP: reading the manifests");
+    if (!d->keeper) {
+        return;                 /* It is about to read them anyway. */
+    }
+    VLOG_INFO("SIGHUP: reading the settings and the manifests");
+    /* What could not be opened is tried again. */
+    apply_settings(d, configure_from_files(d) | 1u << EFFECT_SINKS);
     for (size_t i = 0; i < d->n_sinks; i++) {
         sink_reopen(d->sinks[i]);
     }
@@ -336,10 +289,19 @@ hang_up(void *d_)
 }
 
 static void
+settings_changed(const struct smap *other_config, void *d_)
+{
+    struct daemon *d = d_;
+    apply_settings(d, configure_from_ovsdb(d, other_config));
+}
+
+static void
 terminate(void *d_)
 {
     struct daemon *d = d_;
     VLOG_INFO("ending; what is installed stays in force");
+    notify_tell("STOPPING=1");
+    d->ending = true;
     restore_wait_let_go(d->restore_wait);
     loop_stop_soon(d->loop);
 }
@@ -354,18 +316,28 @@ print_usage(FILE *stream)
           "A TOPOLOGY is a manifest file or a directory of manifests.\n\n"
           "Options:\n"
           "  --config=FILE          take settings from lines NAME = VALUE, "
-          "where NAME is\n"
-          "                         one of those below, up to "
-          "--table-base\n", stream);
+          "where NAME is\n", stream);
+    fprintf(stream, "                         one of those below, up to "
+            "--%s\n", setting_name(N_SETTINGS - 1));
     settings_print_usage(stream);
-    fputs("  --once                 push once and exit\n"
+    fputs("  --check-config         print all settings and where they come "
+          "from, say\n"
+          "                         what is wrong with them and the manifests, "
+          "and exit\n"
+          "  --once                 push once and exit\n"
           "  --verbose=WHAT         what to log: see ovs-vswitchd(8)\n"
           "  --help, --version\n\n"
           "\"ovs-appctl -t sdfwd sdfw/status\" tells how it is, and "
           "\"list-commands\" what\nelse can be asked.\n\n"
-          "SIGHUP reads the manifests again, which is not needed: changes are "
-          "noticed.\n"
-          "Exit status: 0; with --once, 1 the topology is wrong, 3 a bridge "
+          "Settings can also be keys sdfw-NAME of other_config in the table "
+          "Open_vSwitch,\n"
+          "which are stronger than FILE and weaker than flags.\n\n"
+          "SIGHUP reads FILE and the manifests again.  For manifests that is "
+          "not needed:\n"
+          "changes are noticed.\n"
+          "Exit status: 0; 64 wrong usage or FILE; with --once and "
+          "--check-config, 1 the\n"
+          "topology (or, with the latter, a setting) is wrong, 3 a bridge "
           "failed.\n", stream);
 }
 
@@ -391,13 +363,15 @@ fail_on(char *error)
 
 /* The flags of settings come first; their values are those of enum
  * setting. */
-enum { OPT_CONFIG = N_SETTINGS, OPT_ONCE, OPT_VERBOSE, OPT_HELP, OPT_VERSION };
+enum { OPT_CONFIG = N_SETTINGS, OPT_CHECK, OPT_ONCE, OPT_VERBOSE, OPT_HELP,
+       OPT_VERSION };
 
 static void
 parse_arguments(int argc, char *argv[], struct daemon *d)
 {
-    struct option options[N_SETTINGS + 6] = {
+    struct option options[N_SETTINGS + 7] = {
         [N_SETTINGS] = { "config", required_argument, NULL, OPT_CONFIG },
+        { "check-config", no_argument, NULL, OPT_CHECK },
         { "once", no_argument, NULL, OPT_ONCE },
         { "verbose", required_argument, NULL, OPT_VERBOSE },
         { "help", no_argument, NULL, OPT_HELP },
@@ -411,7 +385,10 @@ parse_arguments(int argc, char *argv[], struct daemon *d)
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (c) {
         case OPT_CONFIG:
-            fail_on(settings_read_file(&d->settings, optarg));
+            svec_add(&d->config_files, optarg);
+            break;
+        case OPT_CHECK:
+            d->check_config = true;
             break;
         case OPT_ONCE:
             d->once = true;
@@ -437,6 +414,32 @@ parse_arguments(int argc, char *argv[], struct daemon *d)
     }
 }
 
+/* What --config names.  A file that is wrong is an error at the start. */
+static void
+read_files(struct daemon *d)
+{
+    configure_from_files(d);
+    const struct svec *wrong = &d->wrong[FROM_FILE];
+    if (wrong->n && !d->check_config) {
+        for (size_t i = 0; i < wrong->n; i++) {
+            fprintf(stderr, "sdfwd: %s\n", wrong->names[i]);
+        }
+        exit(EXIT_USAGE);
+    }
+}
+
+static void
+take_report_settings(struct daemon *d)
+{
+    int tuples = settings_number(&d->settings, SETTING_TUPLES);
+    d->reports = (struct report_settings) {
+        .limit = { tuples, tuples },
+        .timeout_s = settings_number(&d->settings, SETTING_INTERVAL),
+        .meter = 0x5dfd, .meter_rate = 1000, .meter_burst = 2000,
+    };
+    d->fold.alone = settings_number(&d->settings, SETTING_ALONE);
+}
+
 /* What the settings say of bridges and flows. */
 static struct keeper_settings
 take_settings(struct daemon *d)
@@ -444,53 +447,26 @@ take_settings(struct daemon *d)
     const struct settings *s = &d->settings;
     svec_clone(&d->bridge_names, settings_list(s, SETTING_BRIDGE));
     svec_clone(&d->paths, settings_list(s, SETTING_TOPOLOGY));
-    if (!d->paths.n) {
-        usage_error("sdfwd wants a TOPOLOGY");
-    } else if (!d->bridge_names.n) {
-        usage_error("sdfwd wants at least one --bridge");
-    } else if (d->bridge_names.n > UINT8_MAX) {
-        usage_error("sdfwd serves at most %d bridges", UINT8_MAX);
+    d->db = nullable_xstrdup(settings_text(s, SETTING_DB));
+    d->table_base = settings_number(s, SETTING_TABLE_BASE);
+    d->waiting = !d->paths.n || !d->bridge_names.n;
+    if (d->waiting) {
+        /* No topology is not the same as an empty one. */
+        svec_clear(&d->bridge_names);
     }
-    int interval = settings_number(s, SETTING_INTERVAL);
-    d->reports = (struct report_settings) {
-        .limit = { settings_number(s, SETTING_TUPLES), 4096, 4096 },
-        .timeout_s = { interval, interval, interval },
-        .meter = 0x5dfd, .meter_rate = 1000, .meter_burst = 2000,
-    };
+    take_report_settings(d);
     return (struct keeper_settings) {
         .paths = (const char *const *) d->paths.names,
         .n_paths = d->paths.n,
         .bridges = (const char *const *) d->bridge_names.names,
         .n_bridges = d->bridge_names.n,
-        .db = settings_text(s, SETTING_DB),
+        .db = d->db,
         .timeout_ms = 10000,
         .adopt_seconds = settings_number(s, SETTING_ADOPT),
-        .table_base = settings_number(s, SETTING_TABLE_BASE),
+        .table_base = d->table_base,
         .reports = &d->reports,
+        .ssl = &d->ssl,
     };
-}
-
-static void
-open_sinks(struct daemon *d)
-{
-    static const struct {
-        enum setting setting;
-        const struct sink_class *class;
-    } kinds[] = {
-        { SETTING_JSON, &sink_json_class },
-        { SETTING_SYSLOG, &sink_syslog_class },
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-        const struct svec *targets = settings_list(&d->settings,
-                                                   kinds[i].setting);
-        d->sinks = xrealloc(d->sinks, (d->n_sinks + targets->n)
-                                      * sizeof *d->sinks);
-        for (size_t j = 0; j < targets->n; j++) {
-            fail_on(sink_open(kinds[i].class, d->loop, targets->names[j],
-                              &d->sinks[d->n_sinks]));
-            d->n_sinks++;
-        }
-    }
 }
 
 /* Listens to all that can make a push necessary. */
@@ -498,18 +474,18 @@ static void
 start_watching(struct daemon *d)
 {
     static const struct openflow_callbacks openflow_callbacks = {
-        bridge_up, bridge_down, bridge_message, bridge_new_port,
+        bridge_up, bridge_down, hear, bridge_new_port,
     };
     static const struct ovsdb_watch_callbacks ovsdb_callbacks = {
-        database_changed, config_changed, database_down,
+        settings_changed, database_changed, config_changed, database_down,
     };
     for (size_t i = 0; i < d->bridge_names.n; i++) {
         struct bridge_state *b = &d->bridges[i];
         fail_on(openflow_create(d->loop, d->bridge_names.names[i],
                                 &openflow_callbacks, b, &b->openflow));
     }
-    fail_on(ovsdb_watch_create(d->loop, settings_text(&d->settings, SETTING_DB),
-                               &ovsdb_callbacks, d, &d->ovsdb_watch));
+    fail_on(ovsdb_watch_create(d->loop, d->db, &ovsdb_callbacks, d,
+                               &d->ovsdb_watch));
     static const struct restore_wait_callbacks wait_callbacks = {
         push_all, policy_in_force,
     };
@@ -521,68 +497,173 @@ start_watching(struct daemon *d)
     d->topology_watch = topology_watch_create(
         d->loop, (const char *const *) d->paths.names, d->paths.n,
         manifests_changed, d);
-    loop_on_signal(d->loop, SIGHUP, hang_up, d);
+}
+
+/* Begins to keep the bridges that are set. */
+static void
+begin(struct daemon *d)
+{
+    static const struct keeper_callbacks keeper_callbacks = {
+        loaded, pushed, idle, get_rows, get_openflow,
+    };
+    const struct keeper_settings keeper_settings = take_settings(d);
+    d->again = false;
+    d->bridges = xcalloc(d->bridge_names.n, sizeof *d->bridges);
+    for (size_t i = 0; i < d->bridge_names.n; i++) {
+        d->bridges[i] = (struct bridge_state) {
+            .daemon = d, .index = i,
+            .by_port = xcalloc(PORT_MAX, sizeof *d->bridges[i].by_port),
+        };
+        hear_create(&d->bridges[i]);
+    }
+    d->keeper = keeper_create(d->loop, &keeper_settings, &keeper_callbacks, d);
+    if (!d->once) {
+        start_watching(d);
+    }
+    if (d->waiting) {
+        VLOG_WARN("waiting for bridges and topologies to be set, by flags, "
+                  "a file or OVSDB (ovs-vsctl set open_vswitch . "
+                  "other_config:sdfw-bridge=BRIDGE "
+                  "other_config:sdfw-topology=PATH)");
+        be_ready(d);
+    } else {
+        keeper_reload(d->keeper);
+    }
+}
+
+/* Undoes begin().  What is installed on bridges stays. */
+static void
+finish(struct daemon *d)
+{
+    for (size_t i = 0; d->again && i < d->bridge_names.n; i++) {
+        book_close_bridge(&d->book, i);
+    }
+    keeper_destroy(d->keeper);
+    topology_watch_destroy(d->topology_watch);
+    restore_wait_destroy(d->restore_wait);
+    ovsdb_watch_destroy(d->ovsdb_watch);
+    for (size_t i = 0; i < d->bridge_names.n; i++) {
+        openflow_destroy(d->bridges[i].openflow);
+        hear_destroy(&d->bridges[i]);
+        free(d->bridges[i].by_port);
+        free(d->bridges[i].error);
+    }
+    free(d->bridges);
+    free(d->broken);
+    free(d->db);
+    svec_destroy(&d->bridge_names);
+    svec_destroy(&d->paths);
+    d->keeper = NULL;
+    d->topology_watch = NULL;
+    d->restore_wait = NULL;
+    d->topology = NULL;
+    d->broken = NULL;
+}
+
+/* Does what changes of settings take: see enum setting_effect. */
+static void
+apply_settings(struct daemon *d, unsigned int effects)
+{
+    if (effects & 1u << EFFECT_SINKS) {
+        char *error = sinks_update(d);
+        if (error) {
+            VLOG_ERR("%s", error);
+            free(error);
+        }
+    }
+    if (effects & 1u << EFFECT_PUSH) {
+        take_report_settings(d);
+        keeper_set_reports(d->keeper, &d->reports,
+                           settings_number(&d->settings, SETTING_ADOPT));
+        keeper_push_all(d->keeper);
+    }
+    if (effects & 1u << EFFECT_CONNECT) {
+        VLOG_INFO("beginning anew, with other bridges, topologies or tables; "
+                  "what is installed stays in force");
+        d->again = true;
+        loop_stop(d->loop);
+    }
+}
+
+/* With --once, OVSDB had its chance. */
+static void
+check_complete(const struct daemon *d)
+{
+    if (d->once && !settings_text(&d->settings, SETTING_TOPOLOGY)) {
+        usage_error("sdfwd wants a TOPOLOGY");
+    } else if (d->once && !settings_text(&d->settings, SETTING_BRIDGE)) {
+        usage_error("sdfwd wants at least one --bridge");
+    }
+}
+
+/* All but the bridges. */
+static void
+run(struct daemon *d)
+{
+    struct appctl *appctl = NULL;
+    fail_on(configure_user(d));
+    if (!d->once) {
+        fail_on(appctl_create(d->loop, "sdfwd", status_commands, d, &appctl));
+    }
+    book_init(&d->book, tell_deviation, d);
+    d->book_timer = timer_create_in(d->loop, hear_quiet, d);
+    fold_init(&d->fold, settings_number(&d->settings, SETTING_ALONE),
+              tell_incident, d);
+    d->fold_timer = timer_create_in(d->loop, tell_incidents_that_grow, d);
+    fail_on(sinks_update(d));
+    do {
+        begin(d);
+        loop_run(d->loop);
+        finish(d);
+    } while (d->again && !d->ending);
+    appctl_destroy(appctl);
+    book_destroy(&d->book);
+    timer_destroy(d->book_timer);
+    fold_destroy(&d->fold);
+    timer_destroy(d->fold_timer);
+    for (size_t i = 0; i < d->n_sinks; i++) {
+        sink_close(d->sinks[i]);
+    }
+    free(d->sinks);
 }
 
 int
 main(int argc, char *argv[])
 {
-    static const struct keeper_callbacks keeper_callbacks = {
-        loaded, pushed, idle, get_rows, get_openflow,
-    };
     struct daemon d = { .status = EXIT_SUCCESS };
     set_program_name(argv[0]);
     fatal_ignore_sigpipe();
+    notify_init();
+    privileges_keep_to_self();
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_WARN);
-    vlog_set_levels(&this_module, VLF_CONSOLE, VLL_INFO);
+    static const char *const talkative[] = { "sdfwd", "configure",
+                                             "deviations", "privileges",
+                                             "sinks" };
+    for (size_t i = 0; i < ARRAY_SIZE(talkative); i++) {
+        vlog_set_levels(vlog_module_from_name(talkative[i]), VLF_CONSOLE,
+                        VLL_INFO);
+    }
     vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
     settings_init(&d.settings);
     parse_arguments(argc, argv, &d);
-    const struct keeper_settings keeper_settings = take_settings(&d);
-
+    read_files(&d);
     d.loop = loop_create();
-    d.bridges = xcalloc(d.bridge_names.n, sizeof *d.bridges);
-    for (size_t i = 0; i < d.bridge_names.n; i++) {
-        d.bridges[i] = (struct bridge_state) {
-            .daemon = &d, .index = i,
-            .by_port = xcalloc(PORT_MAX, sizeof *d.bridges[i].by_port),
-        };
-    }
-    book_init(&d.book, tell_deviation, &d);
-    d.book_timer = timer_create_in(d.loop, run_book, &d);
-    open_sinks(&d);
-    d.keeper = keeper_create(d.loop, &keeper_settings, &keeper_callbacks, &d);
+    fail_on(daemon_use_tls(&d));
     loop_on_signal(d.loop, SIGTERM, terminate, &d);
     loop_on_signal(d.loop, SIGINT, terminate, &d);
-    struct appctl *appctl = NULL;
     if (!d.once) {
-        fail_on(appctl_create(d.loop, "sdfwd", status_commands, &d, &appctl));
-        start_watching(&d);
+        loop_on_signal(d.loop, SIGHUP, hang_up, &d);
     }
-    keeper_reload(d.keeper);
-    loop_run(d.loop);
-
-    appctl_destroy(appctl);
-    book_destroy(&d.book);
-    timer_destroy(d.book_timer);
-    for (size_t i = 0; i < d.n_sinks; i++) {
-        sink_close(d.sinks[i]);
+    char *error = configure_ask_ovsdb(&d);
+    if (d.check_config) {
+        d.status = configure_check(&d, error) ? EXIT_SUCCESS : EXIT_MANIFEST;
+    } else if (!d.ending) {
+        check_complete(&d);
+        configure_started(&d);
+        run(&d);
     }
-    keeper_destroy(d.keeper);
-    topology_watch_destroy(d.topology_watch);
-    restore_wait_destroy(d.restore_wait);
-    ovsdb_watch_destroy(d.ovsdb_watch);
-    for (size_t i = 0; i < d.bridge_names.n; i++) {
-        openflow_destroy(d.bridges[i].openflow);
-        free(d.bridges[i].by_port);
-        free(d.bridges[i].error);
-    }
+    free(error);
     loop_destroy(d.loop);
-    free(d.bridges);
-    free(d.broken);
-    free(d.sinks);
-    svec_destroy(&d.bridge_names);
-    svec_destroy(&d.paths);
-    settings_destroy(&d.settings);
-    return d.once ? d.status : EXIT_SUCCESS;
+    configure_destroy(&d);
+    return d.once || d.check_config ? d.status : EXIT_SUCCESS;
 }

@@ -2,7 +2,6 @@
 
 #include "settings.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +9,9 @@
 
 #include "pipeline.h"
 #include "util.h"
+
+/* Of a list.  A bridge's index must fit into struct deviation_key. */
+#define MAX_VALUES UINT8_MAX
 
 struct setting_class {
     const char *name;
@@ -25,8 +27,8 @@ static const struct setting_class classes[N_SETTINGS] = {
         "a manifest file or a directory of manifests; the same\n"
         "as an argument" },
     [SETTING_BRIDGE] = { "bridge", "BRIDGE", true, 0, 0, NULL,
-        "a bridge of this host, unix:FILE or tcp:ADDRESS:PORT;\n"
-        "at least one" },
+        "a bridge of this host, unix:FILE, tcp:ADDRESS:PORT or\n"
+        "ssl:ADDRESS:PORT; at least one" },
     [SETTING_DB] = { "db", "REMOTE", false, 0, 0, NULL,
         "OVSDB of the bridges' host (default:\n"
         "unix:RUNDIR/db.sock)" },
@@ -35,13 +37,37 @@ static const struct setting_class classes[N_SETTINGS] = {
         "FILE again" },
     [SETTING_SYSLOG] = { "syslog", "TARGET", true, 0, 0, NULL,
         "tell each deviation to unix:SOCKET (such as\n"
-        "unix:/dev/log), udp:ADDRESS:PORT or tcp:ADDRESS:PORT\n"
-        "(RFC 5424 with structured data)" },
+        "unix:/dev/log), udp:ADDRESS[:PORT], tcp:ADDRESS[:PORT]\n"
+        "or tls:ADDRESS[:PORT] (RFC 5424 with structured data)" },
+    [SETTING_PRIVATE_KEY] = { "private-key", "FILE", false, 0, 0, NULL,
+        "for ssl: our private key (PEM)" },
+    [SETTING_CERTIFICATE] = { "certificate", "FILE", false, 0, 0, NULL,
+        "for ssl: our certificate (PEM)" },
+    [SETTING_CA_CERT] = { "ca-cert", "FILE", false, 0, 0, NULL,
+        "for ssl: the certificate of the CA that signed the\n"
+        "other side's (PEM)" },
+    [SETTING_SYSLOG_CA] = { "syslog-ca", "FILE", false, 0, 0, NULL,
+        "for tls: the same (default: that of --ca-cert, or those\n"
+        "that this system trusts)" },
+    [SETTING_SYSLOG_NAME] = { "syslog-name", "NAME", false, 0, 0, NULL,
+        "for tls: whom the receiver's certificate must be for\n"
+        "(default: its address)" },
+    [SETTING_SYSLOG_PRIVATE_KEY] = { "syslog-private-key", "FILE", false, 0, 0,
+        NULL,
+        "for tls: our private key, if the receiver wants to know\n"
+        "us (default: that of --private-key)" },
+    [SETTING_SYSLOG_CERTIFICATE] = { "syslog-certificate", "FILE", false, 0, 0,
+        NULL,
+        "for tls: our certificate (default: that of\n"
+        "--certificate)" },
     [SETTING_INTERVAL] = { "interval", "SECONDS", false, 1, 3600, "30",
         "how often counts of deviations that go on are told" },
-    [SETTING_TUPLES] = { "tuples", "N", false, 1, 100000, "4096",
-        "how many deviations are told one by one at a time; more\n"
-        "are folded by hosts" },
+    [SETTING_TUPLES] = { "tuples", "N", false, 1, 100000, "512",
+        "how many deviations of a workload are told one by one\n"
+        "at a time; more are folded by hosts" },
+    [SETTING_ALONE] = { "alone", "N", false, 1, 100000, "5",
+        "how many deviations of a source people are told one by\n"
+        "one; more are one incident" },
     [SETTING_ADOPT] = { "adopt", "SECONDS", false, 0, UINT16_MAX, "300",
         "at the first push, admit running connections for so\n"
         "long; 0: not" },
@@ -52,7 +78,55 @@ static const struct setting_class classes[N_SETTINGS] = {
     [SETTING_TABLE_BASE] = { "table-base", "N", false, 1, MAX_TABLE_BASE,
         OVS_STRINGIZE(DEFAULT_TABLE_BASE),
         "first of our tables on the bridge" },
+    [SETTING_USER] = { "user", "USER[:GROUP]", false, 0, 0, NULL,
+        "run as USER; of root's capabilities, none is kept but\n"
+        "CAP_DAC_OVERRIDE, and that only if USER may not open\n"
+        "Open vSwitch's sockets" },
 };
+
+/* Who may write to the database need not be root on this host: which files are
+ * written, which programs run, and as whom, is not for him to say.  A setting
+ * that is not named here is not his. */
+bool
+setting_may_be_in_ovsdb(enum setting setting)
+{
+    switch ((int) setting) {
+    case SETTING_TOPOLOGY:
+    case SETTING_BRIDGE:
+    case SETTING_SYSLOG:
+    case SETTING_INTERVAL:
+    case SETTING_TUPLES:
+    case SETTING_ALONE:
+    case SETTING_ADOPT:
+    case SETTING_TABLE_BASE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* A setting that is not named here can be changed by a new start only. */
+enum setting_effect
+setting_effect(enum setting setting)
+{
+    switch ((int) setting) {
+    case SETTING_INTERVAL:
+    case SETTING_TUPLES:
+    case SETTING_ALONE:
+    case SETTING_ADOPT:
+        return EFFECT_PUSH;
+    case SETTING_JSON:
+    case SETTING_SYSLOG:
+        return EFFECT_SINKS;
+    case SETTING_TOPOLOGY:
+    case SETTING_BRIDGE:
+    case SETTING_DB:
+    case SETTING_TABLE_BASE:
+        return EFFECT_CONNECT;
+    default:
+        return EFFECT_NEXT_START;
+    }
+}
 
 void
 settings_init(struct settings *settings)
@@ -78,10 +152,13 @@ settings_destroy(struct settings *settings)
 }
 
 void
-settings_clear(struct settings *settings, enum setting_source source)
+settings_copy(struct settings *settings, const struct settings *from,
+              enum setting_source source)
 {
     for (int i = 0; i < N_SETTINGS; i++) {
-        svec_clear(&settings->values[i][source]);
+        struct svec *values = &settings->values[i][source];
+        svec_destroy(values);
+        svec_clone(values, &from->values[i][source]);
     }
 }
 
@@ -101,6 +178,22 @@ setting_name(enum setting setting)
     return classes[setting].name;
 }
 
+bool
+setting_is_list(enum setting setting)
+{
+    return classes[setting].list;
+}
+
+/* Is 'value' the name of a bridge, if that 'may_be_name', or a connection
+ * method? */
+static bool
+is_target(const char *value, bool may_be_name)
+{
+    return !strchr(value, ':') ? may_be_name
+           : !strncmp(value, "unix:", 5) || !strncmp(value, "tcp:", 4)
+             || !strncmp(value, "ssl:", 4);
+}
+
 char *
 settings_add(struct settings *settings, enum setting setting,
              enum setting_source source, const char *value)
@@ -114,59 +207,19 @@ settings_add(struct settings *settings, enum setting setting,
                          class->name, class->min, class->max, value);
     } else if (!value[0]) {
         return xasprintf("%s wants a value", class->name);
+    } else if ((setting == SETTING_BRIDGE || setting == SETTING_DB)
+               && !is_target(value, setting == SETTING_BRIDGE)) {
+        return xasprintf("%s wants %s, not \"%s\"", class->name,
+                         class->placeholder, value);
     }
-    if (!class->list) {
+    if (class->list && values->n >= MAX_VALUES) {
+        return xasprintf("%s takes at most %d values", class->name,
+                         MAX_VALUES);
+    } else if (!class->list) {
         svec_clear(values);
     }
     svec_add(values, value);
     return NULL;
-}
-
-static char *
-read_line(struct settings *settings, char *line)
-{
-    line[strcspn(line, "#\n")] = '\0';
-    char *name = line + strspn(line, " \t");
-    if (!name[0]) {
-        return NULL;
-    }
-    size_t n = strcspn(name, " \t=");
-    char *value = name + n + strspn(name + n, " \t");
-    if (*value != '=') {
-        return xstrdup("a line is NAME = VALUE");
-    }
-    value++;
-    value += strspn(value, " \t");
-    for (size_t i = strlen(value); i && strchr(" \t\r", value[i - 1]); i--) {
-        value[i - 1] = '\0';
-    }
-    name[n] = '\0';
-    enum setting setting = setting_find(name);
-    return setting == N_SETTINGS
-           ? xasprintf("there is no setting \"%s\"; \"sdfwd --help\" shows "
-                       "those that there are", name)
-           : settings_add(settings, setting, FROM_FILE, value);
-}
-
-char *
-settings_read_file(struct settings *settings, const char *file)
-{
-    FILE *stream = fopen(file, "r");
-    if (!stream) {
-        return xasprintf("cannot read %s: %s", file, ovs_strerror(errno));
-    }
-    struct ds line = DS_EMPTY_INITIALIZER;
-    char *error = NULL;
-    for (int number = 1; !error && !ds_get_line(&line, stream); number++) {
-        char *wrong = read_line(settings, ds_cstr(&line));
-        if (wrong) {
-            error = xasprintf("%s:%d: %s", file, number, wrong);
-            free(wrong);
-        }
-    }
-    ds_destroy(&line);
-    fclose(stream);
-    return error;
 }
 
 enum setting_source
@@ -199,6 +252,39 @@ settings_number(const struct settings *settings, enum setting setting)
     int number = 0;
     str_to_int(settings_text(settings, setting), 10, &number);
     return number;
+}
+
+bool
+settings_equal(const struct settings *a, const struct settings *b,
+               enum setting setting)
+{
+    return svec_equal(settings_list(a, setting), settings_list(b, setting));
+}
+
+void
+settings_format(const struct settings *settings, struct ds *s)
+{
+    static const char *const sources[] = { "default", "file", "OVSDB",
+                                           "flag" };
+    int name_width = strlen("setting"), value_width = strlen("value");
+    for (int i = 0; i < N_SETTINGS; i++) {
+        const struct svec *values = settings_list(settings, i);
+        name_width = MAX(name_width, strlen(classes[i].name));
+        for (size_t j = 0; j < values->n; j++) {
+            value_width = MAX(value_width, strlen(values->names[j]));
+        }
+    }
+    ds_put_format(s, "%-*s  %-*s  from\n", name_width, "setting", value_width,
+                  "value");
+    for (int i = 0; i < N_SETTINGS; i++) {
+        const struct svec *values = settings_list(settings, i);
+        const char *source = sources[settings_source(settings, i)];
+        for (size_t j = 0; j < MAX(values->n, 1); j++) {
+            ds_put_format(s, "%-*s  %-*s  %s\n", name_width, classes[i].name,
+                          value_width, values->n ? values->names[j] : "-",
+                          source);
+        }
+    }
 }
 
 #define USAGE_COLUMN 25

@@ -7,12 +7,16 @@
 #ifndef SDFW_SETTINGS_H
 #define SDFW_SETTINGS_H 1
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
 #include <openvswitch/compiler.h>
 
 #include "svec.h"
+
+struct ds;
+struct smap;
 
 /* Where a value comes from, weakest first. */
 enum setting_source {
@@ -30,12 +34,29 @@ enum setting {
     SETTING_DB,
     SETTING_JSON,
     SETTING_SYSLOG,
+    SETTING_PRIVATE_KEY,
+    SETTING_CERTIFICATE,
+    SETTING_CA_CERT,
+    SETTING_SYSLOG_CA,
+    SETTING_SYSLOG_NAME,
+    SETTING_SYSLOG_PRIVATE_KEY,
+    SETTING_SYSLOG_CERTIFICATE,
     SETTING_INTERVAL,
     SETTING_TUPLES,
+    SETTING_ALONE,
     SETTING_ADOPT,
     SETTING_RESTORE_WAIT,
     SETTING_TABLE_BASE,
+    SETTING_USER,
     N_SETTINGS,
+};
+
+/* What a change of a setting takes while sdfwd runs. */
+enum setting_effect {
+    EFFECT_PUSH,                /* A push. */
+    EFFECT_SINKS,               /* Sinks are opened and closed. */
+    EFFECT_CONNECT,             /* Bridges are connected to anew. */
+    EFFECT_NEXT_START,          /* It has none before the next start. */
 };
 
 struct settings {
@@ -51,17 +72,28 @@ void settings_destroy(struct settings *);
 char *settings_add(struct settings *, enum setting, enum setting_source,
                    const char *value) OVS_WARN_UNUSED_RESULT;
 
-/* Forgets what has come from 'source'. */
-void settings_clear(struct settings *, enum setting_source source);
+/* Makes what has come from 'source' that of 'from'. */
+void settings_copy(struct settings *, const struct settings *from,
+                   enum setting_source source);
 
 /* The setting called 'name', or N_SETTINGS. */
 enum setting setting_find(const char *name);
 const char *setting_name(enum setting);
+bool setting_is_list(enum setting);
+enum setting_effect setting_effect(enum setting);
+bool setting_may_be_in_ovsdb(enum setting);
 
-/* Reads "NAME = VALUE" lines; '#' begins a comment.  The error names the
- * file and the line. */
-char *settings_read_file(struct settings *, const char *file)
-    OVS_WARN_UNUSED_RESULT;
+/* Reads "NAME = VALUE" lines.  '#' begins a comment where it begins a line or
+ * follows a blank.  Each error, with the file and the line, is added to
+ * 'errors'; the other lines are taken all the same. */
+void settings_read_file(struct settings *, const char *file,
+                        struct svec *errors);
+
+/* Makes what has come from OVSDB that of the keys "sdfw-NAME" in
+ * 'other_config'; the values of a list are separated by blanks or commas.
+ * What is wrong is left out, and told in 'errors'. */
+void settings_read_ovsdb(struct settings *, const struct smap *other_config,
+                         struct svec *errors);
 
 /* The values of the strongest source that has one.  A number is in the range
  * that its setting has. */
@@ -69,6 +101,13 @@ enum setting_source settings_source(const struct settings *, enum setting);
 const struct svec *settings_list(const struct settings *, enum setting);
 const char *settings_text(const struct settings *, enum setting);
 int settings_number(const struct settings *, enum setting);
+
+/* Are the values that count the same? */
+bool settings_equal(const struct settings *, const struct settings *,
+                    enum setting);
+
+/* Appends a table: each setting, its values, and where they come from. */
+void settings_format(const struct settings *, struct ds *);
 
 /* The part of the usage text that tells of the settings. */
 void settings_print_usage(FILE *);

@@ -41,6 +41,7 @@ sink_close(struct sink *sink)
 {
     if (sink) {
         free(sink->target);
+        free(sink->error);
         sink->class->close(sink);
     }
 }

@@ -34,6 +34,7 @@ struct sink {
     char *target;               /* As given. */
     uint64_t n_records;         /* Taken or dropped. */
     uint64_t n_dropped;         /* Of these. */
+    char *error;                /* Why it reaches nobody now, or NULL. */
 };
 
 struct sink_class {

@@ -7,9 +7,11 @@
 
 #include <openvswitch/dynamic-string.h>
 #include <openvswitch/json.h>
+#include <openvswitch/shash.h>
 #include <openvswitch/vlog.h>
 
-#include "explain.h"
+#include "configure.h"
+#include "tell.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -43,6 +45,30 @@ put_bridge(struct ds *s, const struct bridge_state *b)
     }
 }
 
+/* See accounting.h; docs/deviations.md says what the words mean. */
+static void
+put_balance(struct ds *s, const struct bridge_state *b)
+{
+    struct account_balance n;
+    if (!accounting_balance(&b->accounting, &n)) {
+        return;
+    }
+    ds_put_format(s, "  deviating packets since ");
+    put_time(s, n.since_ms);
+    ds_put_format(s, ": %"PRIu64" = %"PRIu64" offered + %"PRIu64" absorbed",
+                  n.deviating, n.offered, n.absorbed);
+    if (n.missing) {
+        /* The end of a flow is told some time after it is gone. */
+        ds_put_format(s, " + %lld %s", n.missing,
+                      hmap_is_empty(&b->daemon->book.open) ? "MISSING"
+                      : "not counted yet");
+    }
+    ds_put_format(s, "\n  offered: %"PRIu64" received + %"PRIu64" told by "
+                  "their flow's end + %lld not told yet; meters dropped "
+                  "%"PRIu64", with duplicates\n", n.received, n.unseen,
+                  n.untold, n.metered);
+}
+
 static bool
 show_status(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
             struct ds *s, void *d_)
@@ -57,6 +83,11 @@ show_status(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
     } else {
         ds_put_cstr(s, "policy: NONE\n");
     }
+    if (d->waiting) {
+        ds_put_cstr(s, "WAITING for bridges and topologies to be set: see "
+                    "sdfw/config\n");
+    }
+    configure_put_problems(d, s);
     if (d->broken) {
         ds_put_format(s, "  MANIFESTS ARE WRONG, the policy above stays in "
                       "force: %s\n", d->broken);
@@ -64,9 +95,16 @@ show_status(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
     modes_format_overrides(keeper_modes(d->keeper), s);
     for (size_t i = 0; i < d->bridge_names.n; i++) {
         put_bridge(s, &d->bridges[i]);
+        put_balance(s, &d->bridges[i]);
     }
     if (d->restore_wait) {
         ds_put_format(s, "hold: %s\n", restore_wait_state(d->restore_wait));
+    }
+    const char *tls_failure;
+    unsigned long int n = loop_tls_failures(d->loop, &tls_failure);
+    if (n) {
+        ds_put_format(s, "TLS: %lu handshakes failed; last %s\n", n,
+                      tls_failure);
     }
     const struct book *book = &d->book;
     ds_put_format(s, "deviations: %"PRIu64" since the start, %"PRIuSIZE
@@ -79,6 +117,9 @@ show_status(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
         ds_put_format(s, "%s %s: %"PRIu64" records, %"PRIuSIZE" waiting, "
                       "%"PRIu64" dropped\n", sink->class->name, sink->target,
                       sink->n_records, sink_n_waiting(sink), sink->n_dropped);
+        if (sink->error) {
+            ds_put_format(s, "  REACHES NOBODY: %s\n", sink->error);
+        }
     }
     return true;
 }
@@ -108,33 +149,99 @@ show_deviations(int argc, const char *argv[], struct ds *s, void *d_)
         qsort(list, n, sizeof *list, compare_deviations);
     }
     for (size_t i = 0; i < n; i++) {
-        const struct bridge_state *b = &d->bridges[list[i]->key.bridge];
-        uint16_t in_port = list[i]->key.in_port;
-        const struct explain_context context = {
-            .topology = d->topology,
-            .bridge = d->bridge_names.names[b->index],
-            .from = in_port < PORT_MAX ? b->by_port[in_port] : NULL,
-            .now_ms = time_wall_msec(),
-        };
-        char *text = explain_to_text(DEVIATION_UPDATE, list[i], &context);
+        const struct explain_context context = tell_context(d, list[i]);
+        struct explanation e;
+        explain(DEVIATION_UPDATE, list[i], &context, &e);
         bool wanted = true;
         for (int j = as_json; j < argc; j++) {
-            wanted &= strstr(text, argv[j]) != NULL;
+            wanted &= strstr(e.text, argv[j]) != NULL;
         }
         if (wanted && as_json) {
-            struct json *json = explain_to_json(DEVIATION_UPDATE, list[i],
-                                                &context);
-            json_to_ds(json, JSSF_SORT, s);
-            json_destroy(json);
+            json_to_ds(e.json, JSSF_SORT, s);
         } else if (wanted) {
-            ds_put_cstr(s, text);
+            ds_put_cstr(s, e.text);
         }
         if (wanted) {
             ds_put_char(s, '\n');
         }
-        free(text);
+        explanation_destroy(&e);
     }
     free(list);
+    return true;
+}
+
+/* Packets of open deviations, by source and reason. */
+struct source {
+    char *name;                 /* With the reason. */
+    uint64_t n_packets, n_deviations;
+};
+
+static int
+compare_sources(const void *a_, const void *b_)
+{
+    const struct source *a = (*(const struct shash_node *const *) a_)->data;
+    const struct source *b = (*(const struct shash_node *const *) b_)->data;
+    return a->n_packets < b->n_packets ? 1 : a->n_packets > b->n_packets ? -1
+           : strcmp(a->name, b->name);
+}
+
+static void
+add_to_sources(struct shash *sources, const struct deviation *deviation,
+               const struct daemon *d)
+{
+    const struct explain_context context = tell_context(d, deviation);
+    char *name = explain_source(deviation, &context);
+    struct source *source = shash_find_data(sources, name);
+    if (!source) {
+        source = xzalloc(sizeof *source);
+        source->name = xstrdup(name);
+        shash_add(sources, name, source);
+    }
+    source->n_packets += deviation->n_packets;
+    source->n_deviations++;
+    free(name);
+}
+
+static bool
+show_top(int argc, const char *argv[], struct ds *s, void *d_)
+{
+    const struct daemon *d = d_;
+    int n = 20;
+    if (argc && (!str_to_int(argv[0], 10, &n) || n < 1)) {
+        ds_put_format(s, "\"%s\" is no number of lines", argv[0]);
+        return false;
+    }
+    struct shash sources = SHASH_INITIALIZER(&sources);
+    const struct deviation *deviation;
+    HMAP_FOR_EACH (deviation, node, &d->book.open) {
+        add_to_sources(&sources, deviation, d);
+    }
+    const struct shash_node **nodes = shash_sort(&sources);
+    qsort(nodes, shash_count(&sources), sizeof *nodes, compare_sources);
+    ds_put_format(s, "%12s %12s  %s\n", "PACKETS", "DEVIATIONS",
+                  "SOURCE                                   REASON");
+    for (size_t i = 0; i < MIN(n, shash_count(&sources)); i++) {
+        const struct source *source = nodes[i]->data;
+        ds_put_format(s, "%12"PRIu64" %12"PRIu64"  %s\n", source->n_packets,
+                      source->n_deviations, source->name);
+    }
+    free(nodes);
+    struct shash_node *node;
+    SHASH_FOR_EACH_SAFE (node, &sources) {
+        struct source *source = node->data;
+        free(source->name);
+    }
+    shash_destroy_free_data(&sources);
+    return true;
+}
+
+static bool
+show_config(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
+            struct ds *s, void *d_)
+{
+    const struct daemon *d = d_;
+    settings_format(&d->settings, s);
+    configure_put_problems(d, s);
     return true;
 }
 
@@ -187,7 +294,9 @@ end(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
 
 const struct appctl_command status_commands[] = {
     { "sdfw/status", "", 0, 0, show_status },
+    { "sdfw/config", "", 0, 0, show_config },
     { "sdfw/deviations", "[--json] [TEXT]...", 0, 16, show_deviations },
+    { "sdfw/top", "[LINES]", 0, 1, show_top },
     { "sdfw/reload", "", 0, 0, reload },
     { "sdfw/mode", "[APP[/SERVICE] [MODE]]", 0, 2, mode },
     { "exit", "", 0, 0, end },

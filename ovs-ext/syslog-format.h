@@ -1,5 +1,10 @@
 /* Records as syslog messages: RFC 5424 with structured data, or the form that
- * local sockets take. */
+ * local sockets take.
+ *
+ * What goes in may be any bytes: what comes out is UTF-8 without control
+ * characters, and no longer than the receiver takes.  If it must be cut, it
+ * stays well-formed: the text ends in "...", and members that do not fit are
+ * left out and counted in one called "omitted". */
 
 #ifndef SDFW_SYSLOG_FORMAT_H
 #define SDFW_SYSLOG_FORMAT_H 1
@@ -14,6 +19,7 @@ struct syslog_header {
     const char *hostname;
     int pid;
     long long int time_ms;      /* Since the epoch. */
+    size_t max_bytes;           /* Of the message; at least 480. */
 };
 
 /* Appends the message of RFC 5424 with the members of 'record', nested ones

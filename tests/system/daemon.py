@@ -81,3 +81,10 @@ def in_step(lab, path):
     if done.returncode == 0:
         lab.run("ovs-appctl", "revalidator/wait", check=False)
     return done.returncode == 0
+
+
+def forget_deviations(lab):
+    """Ends the flows that absorb deviations; the next sdfwd would find
+    them."""
+    lab.ofctl("del-flows", lab.bridge,
+              "cookie=0x5dfd090000000000/0xffffff0000000000")

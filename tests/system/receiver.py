@@ -24,6 +24,20 @@ action(type="omfile" file="{dir}/received.json" template="line")
 """
 
 
+TLS_CONFIG = """
+global(workDirectory="{dir}" defaultNetstreamDriver="gtls"
+  defaultNetstreamDriverCAFile="{ca}"
+  defaultNetstreamDriverCertFile="{certificate}"
+  defaultNetstreamDriverKeyFile="{key}")
+module(load="imtcp" streamDriver.name="gtls" streamDriver.mode="1"
+  streamDriver.authMode="{mode}")
+{template}
+input(type="imtcp" address="127.0.0.1" port="{port}")
+action(type="omfile" file="{dir}/received.json" template="line")
+"""
+TEMPLATE = CONFIG[CONFIG.index("template("):CONFIG.index("input(")]
+
+
 def free_port():
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
@@ -31,8 +45,8 @@ def free_port():
 
 
 class Rsyslogd:
-    def __init__(self, directory):
-        self.dir = f"{directory}/rsyslog"
+    def __init__(self, directory, name="rsyslog"):
+        self.dir = f"{directory}/{name}"
         os.makedirs(self.dir, exist_ok=True)
         self.port = free_port()
         self.socket = f"{self.dir}/log.sock"
@@ -62,3 +76,26 @@ class Rsyslogd:
             return []
         with open(f"{self.dir}/received.json") as stream:
             return [json.loads(line) for line in stream if line.strip()]
+
+
+class TlsRsyslogd(Rsyslogd):
+    """Over TLS, with the certificate 'pair' (pki.py); if 'clients', another
+    Authority, is given, clients need a certificate of it."""
+
+    def __init__(self, directory, pair, clients=None):
+        super().__init__(directory, "rsyslog-tls")
+        self.use(pair, clients)
+
+    def use(self, pair, clients=None):
+        config = TLS_CONFIG.format(
+            dir=self.dir, port=self.port, key=pair.key,
+            certificate=pair.certificate, template=TEMPLATE.format(),
+            ca=clients.certificate if clients else pair.certificate,
+            mode="x509/certvalid" if clients else "anon")
+        with open(f"{self.dir}/rsyslog.conf", "w") as stream:
+            stream.write(config)
+
+    def restart(self, *arguments):
+        self.stop()
+        self.use(*arguments)
+        self.start()

@@ -1,0 +1,87 @@
+/* The sinks that the settings name: see sinks.h. */
+
+#include "sinks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <openvswitch/vlog.h>
+
+#include "daemon.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(sinks);
+
+/* Takes the sink with this target out of 'sinks', if it is there. */
+static struct sink *
+take_sink(struct sink **sinks, size_t n, const struct sink_class *class,
+          const char *target)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct sink *sink = sinks[i];
+        if (sink && sink->class == class && !strcmp(sink->target, target)) {
+            sinks[i] = NULL;
+            return sink;
+        }
+    }
+    return NULL;
+}
+
+static void
+close_sink(struct sink *sink)
+{
+    if (sink) {
+        VLOG_INFO("%s %s: closed; %"PRIuSIZE" records were waiting, %"PRIu64
+                  " had been dropped", sink->class->name, sink->target,
+                  sink_n_waiting(sink), sink->n_dropped);
+        sink_close(sink);
+    }
+}
+
+char *
+sinks_update(struct daemon *d)
+{
+    static const struct {
+        enum setting setting;
+        const struct sink_class *class;
+    } kinds[] = {
+        { SETTING_JSON, &sink_json_class },
+        { SETTING_SYSLOG, &sink_syslog_class },
+    };
+    struct sink **old = d->sinks;
+    size_t n_old = d->n_sinks;
+    d->sinks = NULL;
+    d->n_sinks = 0;
+    char *first = NULL;
+    svec_clear(&d->unopened);
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        const struct svec *targets = settings_list(&d->settings,
+                                                   kinds[i].setting);
+        d->sinks = xrealloc(d->sinks, (d->n_sinks + targets->n)
+                                      * sizeof *d->sinks);
+        for (size_t j = 0; j < targets->n; j++) {
+            struct sink *sink = take_sink(old, n_old, kinds[i].class,
+                                          targets->names[j]);
+            char *error = sink ? NULL
+                          : sink_open(kinds[i].class, d->loop,
+                                      targets->names[j], &sink);
+            if (!error) {
+                d->sinks[d->n_sinks++] = sink;
+                continue;
+            }
+            svec_add(&d->unopened, error);
+            if (first || settings_source(&d->settings, kinds[i].setting)
+                         == FROM_OVSDB) {
+                VLOG_ERR("%s", error);
+                free(error);
+            } else {
+                first = error;
+            }
+        }
+    }
+    for (size_t i = 0; i < n_old; i++) {
+        close_sink(old[i]);
+    }
+    free(old);
+    return first;
+}

@@ -1,0 +1,98 @@
+/* From the book to the sinks: see tell.h. */
+
+#include "tell.h"
+
+#include <syslog.h>
+
+#include <openvswitch/vlog.h>
+
+#include "timeval.h"
+
+VLOG_DEFINE_THIS_MODULE(deviations);
+
+static const char *const msgids[] = { "OPEN", "UPDATE", "CLOSE" };
+
+struct explain_context
+tell_context(const struct daemon *d, const struct deviation *deviation)
+{
+    const struct bridge_state *b = &d->bridges[deviation->key.bridge];
+    uint16_t in_port = deviation->key.in_port;
+    bool known = in_port < PORT_MAX;
+    return (struct explain_context) {
+        .topology = d->topology,
+        .bridge = d->bridge_names.names[b->index],
+        .interface = known ? b->port_names[in_port] : NULL,
+        .from = known ? b->by_port[in_port] : NULL,
+        .policy_ms = d->topology ? d->loaded_ms : 0,
+        .now_ms = time_wall_msec(),
+    };
+}
+
+static void
+put_record(struct daemon *d, const struct record *record)
+{
+    if (!record->folded) {
+        VLOG_INFO("%s", record->text);
+    }
+    for (size_t i = 0; i < d->n_sinks; i++) {
+        sink_put(d->sinks[i], record);
+    }
+}
+
+static int
+severity_of(enum deviation_event event, const struct deviation *deviation)
+{
+    return event != DEVIATION_OPEN ? LOG_INFO
+           : deviation->packet.enforced ? LOG_WARNING : LOG_NOTICE;
+}
+
+void
+tell_deviation(enum deviation_event event, struct deviation *deviation,
+               void *d_)
+{
+    struct daemon *d = d_;
+    const struct explain_context context = tell_context(d, deviation);
+    bool folded = fold_event(&d->fold, event, deviation, context.from,
+                             context.now_ms);
+    if (deviation->incident_id && !d->fold_pending) {
+        d->fold_pending = true;
+        timer_set(d->fold_timer, 1000LL * d->reports.timeout_s);
+    }
+    struct explanation e;
+    explain(event, deviation, &context, &e);
+    put_record(d, &(struct record) {
+        .event = event, .deviation = deviation, .json = e.json,
+        .text = e.text, .severity = severity_of(event, deviation),
+        .msgid = msgids[event], .folded = folded || e.learning,
+    });
+    explanation_destroy(&e);
+}
+
+void
+tell_incident(enum deviation_event event, const struct incident *incident,
+              void *d_)
+{
+    struct daemon *d = d_;
+    const struct explain_context context = tell_context(d, &incident->first);
+    struct explanation e;
+    explain_incident(event, incident, &context, &e);
+    put_record(d, &(struct record) {
+        .event = event, .json = e.json, .text = e.text,
+        .severity = severity_of(event, &incident->first),
+        .msgid = msgids[event], .folded = e.learning,
+    });
+    explanation_destroy(&e);
+}
+
+void
+tell_incidents_that_grow(void *d_)
+{
+    struct daemon *d = d_;
+    long long int now = time_wall_msec();
+    long long int next = fold_run(&d->fold, 1000LL * d->reports.timeout_s,
+                                  now);
+    d->fold_pending = next != 0;
+    if (next) {
+        timer_set(d->fold_timer, MAX(next - now, 1));
+    }
+}

@@ -1,0 +1,20 @@
+/* From the book to the sinks: each event in words, once. */
+
+#ifndef SDFW_TELL_H
+#define SDFW_TELL_H 1
+
+#include "daemon.h"
+#include "explain.h"
+
+/* What is known of a deviation besides itself. */
+struct explain_context tell_context(const struct daemon *,
+                                    const struct deviation *);
+
+/* For the book and the fold, with struct daemon. */
+void tell_deviation(enum deviation_event, struct deviation *, void *d);
+void tell_incident(enum deviation_event, const struct incident *, void *d);
+
+/* For the fold's timer, with struct daemon. */
+void tell_incidents_that_grow(void *d);
+
+#endif /* tell.h */
