@@ -69,10 +69,11 @@ ALL_LDFLAGS = $(SANITIZERS) $(LDFLAGS)
 command_sources = generator/sdfw.c $(wildcard generator/cmd-*.c)
 library_sources = $(filter-out $(command_sources),$(wildcard generator/*.c))
 daemon_sources = $(wildcard ovs-ext/*.c)
-# What of the daemon is pure, for unit tests.
-daemon_pure = ovs-ext/accounting.c ovs-ext/book.c ovs-ext/deviation.c \
-	ovs-ext/explain.c ovs-ext/fold.c ovs-ext/modes.c \
-	ovs-ext/settings.c ovs-ext/settings-read.c ovs-ext/syslog-format.c
+# What of the daemon needs no loop, for unit tests.
+daemon_pure = ovs-ext/accounting.c ovs-ext/append.c ovs-ext/book.c \
+	ovs-ext/deviation.c ovs-ext/explain.c ovs-ext/fold.c ovs-ext/pcapng.c \
+	ovs-ext/queue.c ovs-ext/modes.c ovs-ext/settings.c ovs-ext/settings-read.c \
+	ovs-ext/syslog-format.c
 unit_tests = $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,\
 	$(wildcard tests/unit/test-*.c))
 # What unit tests share.
@@ -82,6 +83,7 @@ tool_sources = $(wildcard tests/bench/*.c tests/unit/*.c) $(fuzz_sources)
 
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 library = $(OUT)/lib/libsdfw.a
+page = $(patsubst %,$(OUT)/obj/%.o,$(wildcard ovs-ext/page/*))
 
 man_pages = $(OUT)/man/sdfw.8 $(OUT)/man/sdfwd.8 $(OUT)/man/sdfw-manifest.5
 
@@ -101,6 +103,11 @@ $(OUT)/obj/schemas/%.o: schemas/%
 	@mkdir -p $(@D)
 	$(LD) -r -b binary -z noexecstack -o $@ $<
 
+# The page that sdfwd serves becomes part of sdfwd.
+$(OUT)/obj/ovs-ext/page/%.o: ovs-ext/page/%
+	@mkdir -p $(@D)
+	$(LD) -r -b binary -z noexecstack -o $@ $<
+
 $(library): $(call objects,$(library_sources)) $(OUT)/obj/schemas/manifest.xsd.o
 	@mkdir -p $(@D)
 	rm -f $@
@@ -110,10 +117,10 @@ $(OUT)/bin/sdfw: $(call objects,$(command_sources)) $(library)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) $(OVS_LIBS) $(XML_LIBS)
 
-$(OUT)/bin/sdfwd: $(call objects,$(daemon_sources)) $(library)
+$(OUT)/bin/sdfwd: $(call objects,$(daemon_sources)) $(page) $(library)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) -levent_openssl \
-		-levent_core $(OVS_LIBS) -lssl -lcrypto $(XML_LIBS)
+		-levent_extra -levent_core $(OVS_LIBS) -lssl -lcrypto $(XML_LIBS)
 
 $(OUT)/tests/unit/%: $(OUT)/obj/tests/unit/%.o \
 		$(call objects,$(test_support) $(daemon_pure)) $(library)

@@ -52,6 +52,12 @@ hash_key(const struct deviation_key *key)
     return hash_bytes(key, sizeof *key, 0);
 }
 
+const struct deviation *
+book_find(const struct book *book, const struct deviation_key *key)
+{
+    return find(book, key, hash_key(key));
+}
+
 static void
 stay_open(struct deviation *d)
 {
@@ -110,6 +116,7 @@ book_packet_in(struct book *book, const struct deviation_key *key,
         /* Until Open vSwitch has revalidated its cache, packets go to the
          * controller though a flow absorbs them; it counts them. */
         book->n_duplicates++;
+        d->n_packet_ins++;
         d->last_ms = now_ms;
         return false;
     }
@@ -122,6 +129,7 @@ book_packet_in(struct book *book, const struct deviation_key *key,
     d->last_ms = now_ms;
     d->n_packets++;
     d->n_bytes += packet->n_bytes;
+    d->n_packet_ins++;
     tell(book, event, d);
     return true;
 }
@@ -239,12 +247,25 @@ book_run(struct book *book, long long int now_ms)
 }
 
 void
-book_close_bridge(struct book *book, uint8_t bridge)
+book_renumber(struct book *book, const uint8_t map[UINT8_MAX + 1])
 {
+    uint32_t polls[UINT8_MAX + 1] = { 0 };
+    struct hmap renumbered = HMAP_INITIALIZER(&renumbered);
     struct deviation *d;
     HMAP_FOR_EACH_SAFE (d, node, &book->open) {
-        if (d->key.bridge == bridge) {
+        uint8_t bridge = map[d->key.bridge];
+        if (bridge == UINT8_MAX) {
             close_one(book, d);
+        } else {
+            hmap_remove(&book->open, &d->node);
+            d->key.bridge = bridge;
+            hmap_insert(&renumbered, &d->node, hash_key(&d->key));
         }
     }
+    for (int i = 0; i < UINT8_MAX; i++) {
+        polls[map[i]] = book->polls[i];
+    }
+    memcpy(book->polls, polls, sizeof polls);
+    hmap_swap(&book->open, &renumbered);
+    hmap_destroy(&renumbered);
 }

@@ -30,6 +30,7 @@ struct deviation {
     uint64_t id;                /* Counts up from 1. */
     long long int first_ms, last_ms;
     uint64_t n_packets, n_bytes;
+    uint64_t n_packet_ins;      /* With duplicates. */
     struct deviation_counts live; /* Of these, what the learned flow that is
                                    * there has absorbed. */
     uint64_t n_told;            /* Packets, when it was last told. */
@@ -61,6 +62,10 @@ void book_init(struct book *, void (*tell)(enum deviation_event,
                void *aux);
 void book_destroy(struct book *);
 
+/* The deviation with 'key' that is open, or NULL. */
+const struct deviation *book_find(const struct book *,
+                                  const struct deviation_key *);
+
 /* Returns false if a flow absorbed, and counts, the packet. */
 bool book_packet_in(struct book *, const struct deviation_key *,
                     const struct deviation_packet *, long long int now_ms);
@@ -86,7 +91,8 @@ bool book_absorbs(const struct book *, uint8_t bridge);
  * 0 if nothing waits. */
 long long int book_run(struct book *, long long int now_ms);
 
-/* Closes all of one bridge, which is no longer listened to. */
-void book_close_bridge(struct book *, uint8_t bridge);
+/* Bridge 'i' is bridge map[i] from now on.  UINT8_MAX: it is one no longer,
+ * and what is open of it is closed. */
+void book_renumber(struct book *, const uint8_t map[UINT8_MAX + 1]);
 
 #endif /* book.h */

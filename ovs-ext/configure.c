@@ -76,6 +76,32 @@ tell_changes(const struct daemon *d, struct settings *before)
     return effects;
 }
 
+/* A target that nothing can be connected to is a wrong value as well; 'where'
+ * says where it stands.  Before there is a loop, the start finds it. */
+static void
+check_targets(const struct daemon *d, struct settings *settings,
+              enum setting_source source, const char *where,
+              struct svec *wrong)
+{
+    static const enum setting checked[] = { SETTING_BRIDGE, SETTING_DB };
+    for (size_t i = 0; d->loop && i < ARRAY_SIZE(checked); i++) {
+        struct svec *values = &settings->values[checked[i]][source];
+        char *error = NULL;
+        for (size_t j = 0; !error && j < values->n; j++) {
+            if (strchr(values->names[j], ':')) {
+                error = connection_check(d->loop, values->names[j]);
+            }
+        }
+        if (error) {
+            svec_add_nocopy(wrong, xasprintf("%s%s: %s", where,
+                                             setting_name(checked[i]),
+                                             error));
+            svec_clear(values);
+            free(error);
+        }
+    }
+}
+
 unsigned int
 configure_from_files(struct daemon *d)
 {
@@ -86,6 +112,7 @@ configure_from_files(struct daemon *d)
     for (size_t i = 0; i < d->config_files.n; i++) {
         settings_read_file(&fresh, d->config_files.names[i], &wrong);
     }
+    check_targets(d, &fresh, FROM_FILE, "file of --config, ", &wrong);
     if (!wrong.n) {
         settings_copy(&d->settings, &fresh, FROM_FILE);
     }
@@ -101,6 +128,8 @@ configure_from_ovsdb(struct daemon *d, const struct smap *other_config)
     struct settings before;
     clone_settings(&before, &d->settings);
     settings_read_ovsdb(&d->settings, other_config, &wrong);
+    check_targets(d, &d->settings, FROM_OVSDB, "OVSDB, other_config:sdfw-",
+                  &wrong);
     take_errors(d, FROM_OVSDB, &wrong);
     return tell_changes(d, &before);
 }
@@ -160,6 +189,7 @@ configure_ask_ovsdb(struct daemon *d)
     }
     ovsdb_watch_destroy(watch);
     timer_destroy(timer);
+    settings_copy(&d->started_with, &d->settings, FROM_OVSDB);
     return error;
 }
 

@@ -29,7 +29,9 @@ char *configure_ask_ovsdb(struct daemon *) OVS_WARN_UNUSED_RESULT;
 /* Becomes the user that is set: see privileges.h. */
 char *configure_user(const struct daemon *) OVS_WARN_UNUSED_RESULT;
 
-/* What is set now is what sdfwd starts with. */
+/* What is set now is what sdfwd starts with, and keeps where a change takes
+ * effect at the next start: 'started_with' stays as it is, but for what
+ * configure_ask_ovsdb() adds. */
 void configure_started(struct daemon *);
 
 /* Appends a line for each setting that is wrong, or waits for a start. */

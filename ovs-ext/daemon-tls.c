@@ -36,7 +36,8 @@ check_targets(const struct daemon *d)
 char *
 daemon_use_tls(struct daemon *d)
 {
-    const struct settings *s = &d->settings;
+    /* Which outlive a SIGHUP. */
+    const struct settings *s = &d->started_with;
     const char *private_key = settings_text(s, SETTING_PRIVATE_KEY);
     const char *certificate = settings_text(s, SETTING_CERTIFICATE);
     const char *ca_cert = settings_text(s, SETTING_CA_CERT);

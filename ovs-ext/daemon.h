@@ -8,6 +8,7 @@
 #include "book.h"
 #include "fold.h"
 #include "keeper.h"
+#include "link-use.h"
 #include "loop.h"
 #include "model.h"
 #include "openflow.h"
@@ -16,6 +17,7 @@
 #include "settings.h"
 #include "sink.h"
 #include "topology-watch.h"
+#include "web.h"
 
 /* A bridge that is kept in step. */
 struct bridge_state {
@@ -29,6 +31,7 @@ struct bridge_state {
     struct accounting accounting;
     struct timer *read_accounts; /* See hear.h. */
     bool reading_soon;          /* 'read_accounts' is set. */
+    struct link_use use;        /* Counts of links: see web.h. */
     struct timer *poll;
     bool polling;               /* 'poll' is set, or is being answered. */
     ovs_be32 poll_xid;          /* Of the poll that is being answered. */
@@ -37,6 +40,7 @@ struct bridge_state {
     long long int pushed_ms;    /* When, since the epoch; 0: never. */
     long long int elapsed_ms;
     size_t n_flows, n_local;
+    uint64_t n_pushes, n_push_failures;
     char *error;                /* NULL if it went well. */
 };
 
@@ -73,6 +77,8 @@ struct daemon {
     bool fold_pending;          /* 'fold_timer' is set. */
     struct sink **sinks;
     size_t n_sinks;
+    bool wants_packets;         /* Does one of them? */
+    struct web *web;            /* NULL: nobody looks in by HTTP. */
     int status;                 /* To exit with. */
 };
 

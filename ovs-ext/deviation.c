@@ -79,7 +79,8 @@ is_of_reports(ovs_be64 cookie, enum origin_kind kind)
 bool
 deviation_from_packet_in(const struct ofp_header *oh, uint8_t table_base,
                          struct deviation_key *key,
-                         struct deviation_packet *packet)
+                         struct deviation_packet *packet,
+                         struct deviation_frame *frame)
 {
     struct ofputil_packet_in pin;
     size_t total_len;
@@ -119,6 +120,9 @@ deviation_from_packet_in(const struct ofp_header *oh, uint8_t table_base,
         .n_bytes = total_len,
     };
     get_addresses(&flow, &packet->src, &packet->dst);
+    *frame = (struct deviation_frame) {
+        .data = pin.packet, .n = pin.packet_len, .total = total_len,
+    };
     return true;
 }
 

@@ -56,10 +56,19 @@ struct deviation_packet {
     uint32_t n_bytes;
 };
 
+/* Its bytes: all, for "max_len" has no effect since Open vSwitch 2.7
+ * (ovs-actions(7)). */
+struct deviation_frame {
+    const void *data;           /* In the packet-in. */
+    size_t n;
+    size_t total;               /* Of the packet on the wire. */
+};
+
 /* Decodes a packet-in.  Returns false if it is not about a deviation. */
 bool deviation_from_packet_in(const struct ofp_header *, uint8_t table_base,
                               struct deviation_key *,
-                              struct deviation_packet *);
+                              struct deviation_packet *,
+                              struct deviation_frame *);
 
 /* What a learned flow has absorbed. */
 struct deviation_counts {

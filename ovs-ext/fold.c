@@ -228,6 +228,22 @@ fold_run(struct fold *fold, long long int interval_ms, long long int now_ms)
     return next;
 }
 
+void
+fold_renumber(struct fold *fold, const uint8_t map[UINT8_MAX + 1])
+{
+    struct hmap renumbered = HMAP_INITIALIZER(&renumbered);
+    struct incident *incident;
+    HMAP_FOR_EACH_SAFE (incident, node, &fold->incidents) {
+        hmap_remove(&fold->incidents, &incident->node);
+        incident->key.bridge = map[incident->key.bridge];
+        incident->first.key.bridge = incident->key.bridge;
+        hmap_insert(&renumbered, &incident->node,
+                    hash_bytes(&incident->key, sizeof incident->key, 0));
+    }
+    hmap_swap(&fold->incidents, &renumbered);
+    hmap_destroy(&renumbered);
+}
+
 enum incident_kind
 incident_kind(const struct incident *incident)
 {

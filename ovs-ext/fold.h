@@ -72,6 +72,9 @@ bool fold_event(struct fold *, enum deviation_event, struct deviation *d,
 long long int fold_run(struct fold *, long long int interval_ms,
                        long long int now_ms);
 
+/* Bridge 'i' is bridge map[i] from now on: after book_renumber(). */
+void fold_renumber(struct fold *, const uint8_t map[UINT8_MAX + 1]);
+
 enum incident_kind incident_kind(const struct incident *);
 size_t incident_n_hosts(const struct incident *);
 

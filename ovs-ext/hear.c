@@ -10,6 +10,7 @@
 #include <openvswitch/ofpbuf.h>
 
 #include "flow.h"
+#include "tell.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -147,10 +148,13 @@ take_packet_in(struct bridge_state *b, const struct ofp_header *oh)
 {
     struct deviation_key key;
     struct deviation_packet packet;
-    if (deviation_from_packet_in(oh, b->daemon->table_base, &key, &packet)) {
+    struct deviation_frame frame;
+    if (deviation_from_packet_in(oh, b->daemon->table_base, &key, &packet,
+                                 &frame)) {
         key.bridge = b->index;
         b->accounting.n_received += book_packet_in(&b->daemon->book, &key,
                                                    &packet, time_wall_msec());
+        tell_packet(b->daemon, &key, &frame);
         read_accounts_soon(b);
         poll_later(b);
     }
@@ -188,6 +192,8 @@ hear(const struct ofp_header *oh, void *b_)
         take_ports(b, oh);
     } else if (type == OFPTYPE_FLOW_STATS_REPLY && oh->xid == b->poll_xid) {
         take_poll(b, oh);
+    } else if (type == OFPTYPE_FLOW_STATS_REPLY) {
+        web_note_flow_stats(b->daemon->web, b, oh);
     } else {
         accounting_take(&b->accounting, oh, b->daemon->reports.meter,
                         time_wall_msec());

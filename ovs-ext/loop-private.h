@@ -1,4 +1,5 @@
-/* What the files of the event loop share: loop.c and loop-connection.c. */
+/* What the files of the event loop share: loop.c and loop-connection.c, and
+ * http.c, whose server runs in the same loop. */
 
 #ifndef SDFW_LOOP_PRIVATE_H
 #define SDFW_LOOP_PRIVATE_H 1

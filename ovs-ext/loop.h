@@ -1,6 +1,6 @@
 /* The event loop: timers, signals, descriptors and stream connections.
  *
- * Only loop*.c know libevent; the rest of the daemon sees callbacks.  All of
+ * Only loop*.c and http.c know libevent; the rest of the daemon sees callbacks.  All of
  * them are called from loop_run(), in one thread. */
 
 #ifndef SDFW_LOOP_H

@@ -5,7 +5,6 @@
  * of deviations goes into the book, and from there to the sinks. */
 
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include <openvswitch/ofp-port.h>
 #include <openvswitch/vlog.h>
 
+#include "arguments.h"
 #include "configure.h"
 #include "daemon.h"
 #include "fatal-signal.h"
@@ -28,7 +28,7 @@
 
 VLOG_DEFINE_THIS_MODULE(sdfwd);
 
-enum { EXIT_USAGE = 64, EXIT_MANIFEST = 1, EXIT_BRIDGE = 3 };
+enum { EXIT_MANIFEST = 1, EXIT_BRIDGE = 3 };
 
 static void apply_settings(struct daemon *, unsigned int effects);
 
@@ -92,6 +92,7 @@ loaded(const struct topology *topology, struct report *report, void *d_)
         d->topology = topology;
         d->loaded_ms = time_wall_msec();
         forget_ports(d);
+        web_forget_topology(d->web);
         if (d->topology_watch) {
             topology_watch_update(d->topology_watch, topology);
         }
@@ -110,6 +111,8 @@ pushed(size_t bridge, const struct push_result *result, void *d_)
     struct bridge_state *b = &d->bridges[bridge];
     free(b->error);
     b->error = nullable_xstrdup(result->error);
+    b->n_pushes++;
+    b->n_push_failures += result->error != NULL;
     if (result->error) {
         VLOG_WARN("%s", result->error);
         d->status = d->status ? d->status : EXIT_BRIDGE;
@@ -121,6 +124,7 @@ pushed(size_t bridge, const struct push_result *result, void *d_)
     b->n_flows = result->wanted.n;
     b->n_local = result->n_local;
     learn_ports(b, result->ports);
+    web_note_push(d->web, b, result);
     if (result->warning) {
         VLOG_WARN("%s", result->warning);
     }
@@ -176,6 +180,7 @@ bridge_down(const char *why, void *b_)
     struct bridge_state *b = b_;
     b->up = b->in_force = false;
     keeper_bridge_down(b->daemon->keeper, b->index);
+    link_use_cancel(&b->use);
     restore_wait_bridge_changed(b->daemon->restore_wait);
     VLOG_WARN("%s: %s; waiting for it",
               b->daemon->bridge_names.names[b->index], why);
@@ -285,7 +290,9 @@ hang_up(void *d_)
     for (size_t i = 0; i < d->n_sinks; i++) {
         sink_reopen(d->sinks[i]);
     }
-    keeper_reload(d->keeper);
+    if (!d->again) {
+        keeper_reload(d->keeper);
+    }
 }
 
 static void
@@ -307,126 +314,6 @@ terminate(void *d_)
 }
 
 /* Start. */
-
-static void
-print_usage(FILE *stream)
-{
-    fputs("Usage: sdfwd [OPTION]... [TOPOLOGY]...\n"
-          "Keeps bridges of Open vSwitch in step with the manifests.\n\n"
-          "A TOPOLOGY is a manifest file or a directory of manifests.\n\n"
-          "Options:\n"
-          "  --config=FILE          take settings from lines NAME = VALUE, "
-          "where NAME is\n", stream);
-    fprintf(stream, "                         one of those below, up to "
-            "--%s\n", setting_name(N_SETTINGS - 1));
-    settings_print_usage(stream);
-    fputs("  --check-config         print all settings and where they come "
-          "from, say\n"
-          "                         what is wrong with them and the manifests, "
-          "and exit\n"
-          "  --once                 push once and exit\n"
-          "  --verbose=WHAT         what to log: see ovs-vswitchd(8)\n"
-          "  --help, --version\n\n"
-          "\"ovs-appctl -t sdfwd sdfw/status\" tells how it is, and "
-          "\"list-commands\" what\nelse can be asked.\n\n"
-          "Settings can also be keys sdfw-NAME of other_config in the table "
-          "Open_vSwitch,\n"
-          "which are stronger than FILE and weaker than flags.\n\n"
-          "SIGHUP reads FILE and the manifests again.  For manifests that is "
-          "not needed:\n"
-          "changes are noticed.\n"
-          "Exit status: 0; 64 wrong usage or FILE; with --once and "
-          "--check-config, 1 the\n"
-          "topology (or, with the latter, a setting) is wrong, 3 a bridge "
-          "failed.\n", stream);
-}
-
-static void OVS_NO_RETURN OVS_PRINTF_FORMAT(1, 2)
-usage_error(const char *format, ...)
-{
-    va_list args;
-    fputs("sdfwd: ", stderr);
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputs("\nTry \"sdfwd --help\".\n", stderr);
-    exit(EXIT_USAGE);
-}
-
-static void
-fail_on(char *error)
-{
-    if (error) {
-        usage_error("%s", error);
-    }
-}
-
-/* The flags of settings come first; their values are those of enum
- * setting. */
-enum { OPT_CONFIG = N_SETTINGS, OPT_CHECK, OPT_ONCE, OPT_VERBOSE, OPT_HELP,
-       OPT_VERSION };
-
-static void
-parse_arguments(int argc, char *argv[], struct daemon *d)
-{
-    struct option options[N_SETTINGS + 7] = {
-        [N_SETTINGS] = { "config", required_argument, NULL, OPT_CONFIG },
-        { "check-config", no_argument, NULL, OPT_CHECK },
-        { "once", no_argument, NULL, OPT_ONCE },
-        { "verbose", required_argument, NULL, OPT_VERBOSE },
-        { "help", no_argument, NULL, OPT_HELP },
-        { "version", no_argument, NULL, OPT_VERSION },
-    };
-    for (int i = 0; i < N_SETTINGS; i++) {
-        options[i] = (struct option) { setting_name(i), required_argument,
-                                       NULL, i };
-    }
-    int c;
-    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        switch (c) {
-        case OPT_CONFIG:
-            svec_add(&d->config_files, optarg);
-            break;
-        case OPT_CHECK:
-            d->check_config = true;
-            break;
-        case OPT_ONCE:
-            d->once = true;
-            break;
-        case OPT_VERBOSE:
-            vlog_set_verbosity(optarg);
-            break;
-        case OPT_HELP:
-            print_usage(stdout);
-            exit(EXIT_SUCCESS);
-        case OPT_VERSION:
-            puts("sdfwd (ovs-sdfw) " SDFW_VERSION);
-            exit(EXIT_SUCCESS);
-        case '?':
-            exit(EXIT_USAGE);
-        default:
-            fail_on(settings_add(&d->settings, c, FROM_FLAG, optarg));
-        }
-    }
-    for (; optind < argc; optind++) {
-        fail_on(settings_add(&d->settings, SETTING_TOPOLOGY, FROM_FLAG,
-                             argv[optind]));
-    }
-}
-
-/* What --config names.  A file that is wrong is an error at the start. */
-static void
-read_files(struct daemon *d)
-{
-    configure_from_files(d);
-    const struct svec *wrong = &d->wrong[FROM_FILE];
-    if (wrong->n && !d->check_config) {
-        for (size_t i = 0; i < wrong->n; i++) {
-            fprintf(stderr, "sdfwd: %s\n", wrong->names[i]);
-        }
-        exit(EXIT_USAGE);
-    }
-}
 
 static void
 take_report_settings(struct daemon *d)
@@ -515,6 +402,7 @@ begin(struct daemon *d)
             .by_port = xcalloc(PORT_MAX, sizeof *d->bridges[i].by_port),
         };
         hear_create(&d->bridges[i]);
+        link_use_init(&d->bridges[i].use);
     }
     d->keeper = keeper_create(d->loop, &keeper_settings, &keeper_callbacks, d);
     if (!d->once) {
@@ -531,12 +419,31 @@ begin(struct daemon *d)
     }
 }
 
+/* Where settings have changed, bridges may have other places in their list. */
+static void
+renumber_bridges(struct daemon *d)
+{
+    const struct svec *names = settings_list(&d->settings, SETTING_BRIDGE);
+    size_t n = settings_text(&d->settings, SETTING_TOPOLOGY) ? names->n : 0;
+    uint8_t map[UINT8_MAX + 1];
+    memset(map, UINT8_MAX, sizeof map);
+    for (size_t i = 0; i < d->bridge_names.n; i++) {
+        for (size_t j = 0; j < n; j++) {
+            if (!strcmp(d->bridge_names.names[i], names->names[j])) {
+                map[i] = j;
+            }
+        }
+    }
+    book_renumber(&d->book, map);
+    fold_renumber(&d->fold, map);
+}
+
 /* Undoes begin().  What is installed on bridges stays. */
 static void
 finish(struct daemon *d)
 {
-    for (size_t i = 0; d->again && i < d->bridge_names.n; i++) {
-        book_close_bridge(&d->book, i);
+    if (d->again) {
+        renumber_bridges(d);
     }
     keeper_destroy(d->keeper);
     topology_watch_destroy(d->topology_watch);
@@ -545,6 +452,7 @@ finish(struct daemon *d)
     for (size_t i = 0; i < d->bridge_names.n; i++) {
         openflow_destroy(d->bridges[i].openflow);
         hear_destroy(&d->bridges[i]);
+        link_use_destroy(&d->bridges[i].use);
         free(d->bridges[i].by_port);
         free(d->bridges[i].error);
     }
@@ -585,17 +493,6 @@ apply_settings(struct daemon *d, unsigned int effects)
     }
 }
 
-/* With --once, OVSDB had its chance. */
-static void
-check_complete(const struct daemon *d)
-{
-    if (d->once && !settings_text(&d->settings, SETTING_TOPOLOGY)) {
-        usage_error("sdfwd wants a TOPOLOGY");
-    } else if (d->once && !settings_text(&d->settings, SETTING_BRIDGE)) {
-        usage_error("sdfwd wants at least one --bridge");
-    }
-}
-
 /* All but the bridges. */
 static void
 run(struct daemon *d)
@@ -604,6 +501,10 @@ run(struct daemon *d)
     fail_on(configure_user(d));
     if (!d->once) {
         fail_on(appctl_create(d->loop, "sdfwd", status_commands, d, &appctl));
+        if (settings_text(&d->settings, SETTING_HTTP)) {
+            fail_on(web_create(d, settings_text(&d->settings, SETTING_HTTP),
+                               &d->web));
+        }
     }
     book_init(&d->book, tell_deviation, d);
     d->book_timer = timer_create_in(d->loop, hear_quiet, d);
@@ -617,6 +518,7 @@ run(struct daemon *d)
         finish(d);
     } while (d->again && !d->ending);
     appctl_destroy(appctl);
+    web_destroy(d->web);
     book_destroy(&d->book);
     timer_destroy(d->book_timer);
     fold_destroy(&d->fold);
@@ -637,7 +539,8 @@ main(int argc, char *argv[])
     privileges_keep_to_self();
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_WARN);
     static const char *const talkative[] = { "sdfwd", "configure",
-                                             "deviations", "privileges",
+                                             "deviations", "http",
+                                             "privileges",
                                              "sinks" };
     for (size_t i = 0; i < ARRAY_SIZE(talkative); i++) {
         vlog_set_levels(vlog_module_from_name(talkative[i]), VLF_CONSOLE,
@@ -645,21 +548,25 @@ main(int argc, char *argv[])
     }
     vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
     settings_init(&d.settings);
-    parse_arguments(argc, argv, &d);
-    read_files(&d);
+    arguments_parse(argc, argv, &d);
+    configure_started(&d);
     d.loop = loop_create();
-    fail_on(daemon_use_tls(&d));
+    char *error = daemon_use_tls(&d);
+    if (error && d.check_config) {
+        svec_add_nocopy(&d.wrong[FROM_DEFAULT], error);
+    } else {
+        fail_on(error);
+    }
     loop_on_signal(d.loop, SIGTERM, terminate, &d);
     loop_on_signal(d.loop, SIGINT, terminate, &d);
     if (!d.once) {
         loop_on_signal(d.loop, SIGHUP, hang_up, &d);
     }
-    char *error = configure_ask_ovsdb(&d);
+    error = configure_ask_ovsdb(&d);
     if (d.check_config) {
         d.status = configure_check(&d, error) ? EXIT_SUCCESS : EXIT_MANIFEST;
     } else if (!d.ending) {
-        check_complete(&d);
-        configure_started(&d);
+        arguments_check(&d);
         run(&d);
     }
     free(error);

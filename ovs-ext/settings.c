@@ -60,6 +60,19 @@ static const struct setting_class classes[N_SETTINGS] = {
         NULL,
         "for tls: our certificate (default: that of\n"
         "--certificate)" },
+    [SETTING_PCAP] = { "pcap", "DIRECTORY", true, 0, 0, NULL,
+        "keep the first packets of each deviation there, as\n"
+        "pcapng files" },
+    [SETTING_PCAP_SIZE] = { "pcap-size", "MIB", false, 1, 1048576, "64",
+        "how much these may take; the oldest go" },
+    [SETTING_HOOK] = { "hook", "PROGRAM", true, 0, 0, NULL,
+        "run PROGRAM EVENT REASON SOURCE DESTINATION for each\n"
+        "new deviation, with its JSON as input" },
+    [SETTING_HOOK_RATE] = { "hook-rate", "N", false, 1, 6000, "60",
+        "how often a hook may be run, per minute" },
+    [SETTING_HTTP] = { "http", "[ADDRESS:]PORT", false, 0, 0, NULL,
+        "let browsers and Prometheus look in (without ADDRESS:\n"
+        "from this host only)" },
     [SETTING_INTERVAL] = { "interval", "SECONDS", false, 1, 3600, "30",
         "how often counts of deviations that go on are told" },
     [SETTING_TUPLES] = { "tuples", "N", false, 1, 100000, "512",
@@ -117,6 +130,10 @@ setting_effect(enum setting setting)
         return EFFECT_PUSH;
     case SETTING_JSON:
     case SETTING_SYSLOG:
+    case SETTING_PCAP:
+    case SETTING_PCAP_SIZE:
+    case SETTING_HOOK:
+    case SETTING_HOOK_RATE:
         return EFFECT_SINKS;
     case SETTING_TOPOLOGY:
     case SETTING_BRIDGE:
@@ -212,7 +229,9 @@ settings_add(struct settings *settings, enum setting setting,
         return xasprintf("%s wants %s, not \"%s\"", class->name,
                          class->placeholder, value);
     }
-    if (class->list && values->n >= MAX_VALUES) {
+    if (class->list && svec_contains_unsorted(values, value)) {
+        return NULL;            /* Once is enough: nothing is told twice. */
+    } else if (class->list && values->n >= MAX_VALUES) {
         return xasprintf("%s takes at most %d values", class->name,
                          MAX_VALUES);
     } else if (!class->list) {

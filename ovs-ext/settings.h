@@ -41,6 +41,11 @@ enum setting {
     SETTING_SYSLOG_NAME,
     SETTING_SYSLOG_PRIVATE_KEY,
     SETTING_SYSLOG_CERTIFICATE,
+    SETTING_PCAP,
+    SETTING_PCAP_SIZE,
+    SETTING_HOOK,
+    SETTING_HOOK_RATE,
+    SETTING_HTTP,
     SETTING_INTERVAL,
     SETTING_TUPLES,
     SETTING_ALONE,
@@ -68,7 +73,7 @@ void settings_destroy(struct settings *);
 
 /* Adds 'value', which is checked: on error, which the caller must free,
  * nothing changes.  Of a setting that is no list, a later value from the same
- * source replaces the earlier one. */
+ * source replaces the earlier one; a list has each value once. */
 char *settings_add(struct settings *, enum setting, enum setting_source,
                    const char *value) OVS_WARN_UNUSED_RESULT;
 
@@ -95,8 +100,9 @@ void settings_read_file(struct settings *, const char *file,
 void settings_read_ovsdb(struct settings *, const struct smap *other_config,
                          struct svec *errors);
 
-/* The values of the strongest source that has one.  A number is in the range
- * that its setting has. */
+/* The values of the strongest source that has one, until it is changed: SIGHUP
+ * and OVSDB do so at any time.  A number is in the range that its setting
+ * has. */
 enum setting_source settings_source(const struct settings *, enum setting);
 const struct svec *settings_list(const struct settings *, enum setting);
 const char *settings_text(const struct settings *, enum setting);

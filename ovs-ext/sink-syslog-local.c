@@ -61,14 +61,14 @@ send_queue(void *sink_)
             timer_set(sink->retry, ROOM_MS);
             return;
         } else if (error && error != EMSGSIZE) {
-            syslog_is_away(sink, ovs_strerror(error));
+            sink_note_error(&sink->sink, ovs_strerror(error));
             syslog_retry_later(sink);
             return;
         } else if (error) {
             syslog_drop(sink);
         } else {
             sink->backoff_ms = SYSLOG_BACKOFF_MIN_MS;
-            syslog_is_back(sink);
+            sink_note_error(&sink->sink, NULL);
         }
         syslog_remove_first(sink);
         syslog_tell_dropped(sink);

@@ -71,10 +71,6 @@ struct sink_syslog {
     long long int look_ms;
 };
 
-/* The receiver is not there, as 'why' says; or it is, again. */
-void syslog_is_away(struct sink_syslog *, const char *why);
-void syslog_is_back(struct sink_syslog *);
-
 /* Sets the timer 'retry', later each time. */
 void syslog_retry_later(struct sink_syslog *);
 

@@ -80,7 +80,7 @@ connected(void *sink_)
     sink->up = true;
     sink->backoff_ms = SYSLOG_BACKOFF_MIN_MS;
     sink->look_ms = LOOK_MIN_MS;
-    syslog_is_back(sink);
+    sink_note_error(&sink->sink, NULL);
     look(sink);
 }
 
@@ -103,7 +103,7 @@ lost(const char *error, void *sink_)
     sink->n_in_flight = 0;
     sink->n_given_bytes = 0;
     timer_cancel(sink->look);
-    syslog_is_away(sink, error);
+    sink_note_error(&sink->sink, error);
     syslog_retry_later(sink);
 }
 

@@ -28,7 +28,7 @@ datagram_was_refused(struct sink_syslog *sink, int error)
         syslog_drop(sink);
     }
     sink->failed = true;
-    syslog_is_away(sink, ovs_strerror(error));
+    sink_note_error(&sink->sink, ovs_strerror(error));
 }
 
 static void
@@ -82,7 +82,7 @@ send_datagram(struct sink_syslog *sink, const struct ds *s)
 static void
 tell_dropped(struct sink_syslog *sink)
 {
-    syslog_is_back(sink);
+    sink_note_error(&sink->sink, NULL);
     if (sink->n_untold) {
         uint64_t n = sink->n_untold;
         struct ds s = DS_EMPTY_INITIALIZER;
@@ -109,7 +109,7 @@ udp_put(struct sink_syslog *sink, const struct ds *message)
     sink->failed = error;
     if (error) {
         syslog_drop(sink);
-        syslog_is_away(sink, ovs_strerror(error));
+        sink_note_error(&sink->sink, ovs_strerror(error));
     }
 }
 

@@ -35,28 +35,6 @@ sink_syslog_cast(const struct sink *sink)
     return CONTAINER_OF(sink, struct sink_syslog, sink);
 }
 
-/* Whether the receiver is there. */
-
-void
-syslog_is_away(struct sink_syslog *sink, const char *why)
-{
-    if (!sink->sink.error) {
-        VLOG_WARN("%s: %s", sink->target, why);
-    }
-    free(sink->sink.error);
-    sink->sink.error = xstrdup(why);
-}
-
-void
-syslog_is_back(struct sink_syslog *sink)
-{
-    if (sink->sink.error) {
-        VLOG_INFO("%s: it is back", sink->target);
-        free(sink->sink.error);
-        sink->sink.error = NULL;
-    }
-}
-
 void
 syslog_retry_later(struct sink_syslog *sink)
 {

@@ -15,7 +15,9 @@
 #include "book.h"
 #include "loop.h"
 
+struct ds;
 struct json;
+struct settings;
 
 /* One event, in the forms that sinks want. */
 struct record {
@@ -29,6 +31,15 @@ struct record {
                                  * sinks for people leave it out. */
 };
 
+/* One of the first packets of a deviation. */
+struct packet_record {
+    const struct deviation *deviation;
+    const struct deviation_frame *frame;
+    const char *port;           /* Where it came in: "br0/vnet3". */
+    const char *text;           /* As of a record that opens it. */
+    long long int time_us;      /* Since the epoch. */
+};
+
 struct sink {
     const struct sink_class *class;
     char *target;               /* As given. */
@@ -40,26 +51,42 @@ struct sink {
 struct sink_class {
     const char *name;           /* The setting: "json". */
     bool for_people;            /* Gets no folded records. */
+    bool opens_only;            /* Gets neither updates nor closes. */
     /* Returns an error that the caller must free if 'target' cannot be meant
      * seriously; a receiver that is away is no error. */
     char *(*open)(struct loop *, const char *target, struct sink **);
+    /* Takes other settings than its target, before any record and when they
+     * may have changed.  May be NULL. */
+    void (*configure)(struct sink *, const struct settings *);
+    /* Either may be NULL. */
     void (*put)(struct sink *, const struct record *);
+    void (*put_packet)(struct sink *, const struct packet_record *);
     /* SIGHUP: files were rotated.  May be NULL. */
     void (*reopen)(struct sink *);
     void (*close)(struct sink *);
     /* How many records wait.  May be NULL: none ever does. */
     size_t (*n_waiting)(const struct sink *);
+    /* Appends to its line of the status.  May be NULL. */
+    void (*describe)(const struct sink *, struct ds *);
 };
 
+extern const struct sink_class sink_hook_class;
 extern const struct sink_class sink_json_class;
+extern const struct sink_class sink_pcap_class;
 extern const struct sink_class sink_syslog_class;
 
 /* These do what is the same for all classes. */
 char *sink_open(const struct sink_class *, struct loop *, const char *target,
                 struct sink **) OVS_WARN_UNUSED_RESULT;
+void sink_configure(struct sink *, const struct settings *);
 void sink_put(struct sink *, const struct record *);
+void sink_put_packet(struct sink *, const struct packet_record *);
 void sink_reopen(struct sink *);
 void sink_close(struct sink *);
 size_t sink_n_waiting(const struct sink *);
+/* For sinks: 'why' it reaches nobody now, or NULL if it does again; logged if
+ * that has changed. */
+void sink_note_error(struct sink *, const char *why);
+void sink_describe(const struct sink *, struct ds *);
 
 #endif /* sink.h */

@@ -47,11 +47,14 @@ sinks_update(struct daemon *d)
     } kinds[] = {
         { SETTING_JSON, &sink_json_class },
         { SETTING_SYSLOG, &sink_syslog_class },
+        { SETTING_PCAP, &sink_pcap_class },
+        { SETTING_HOOK, &sink_hook_class },
     };
     struct sink **old = d->sinks;
     size_t n_old = d->n_sinks;
     d->sinks = NULL;
     d->n_sinks = 0;
+    d->wants_packets = false;
     char *first = NULL;
     svec_clear(&d->unopened);
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
@@ -66,6 +69,8 @@ sinks_update(struct daemon *d)
                           : sink_open(kinds[i].class, d->loop,
                                       targets->names[j], &sink);
             if (!error) {
+                sink_configure(sink, &d->settings);
+                d->wants_packets |= sink->class->put_packet != NULL;
                 d->sinks[d->n_sinks++] = sink;
                 continue;
             }

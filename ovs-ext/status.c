@@ -115,11 +115,10 @@ show_status(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
     for (size_t i = 0; i < d->n_sinks; i++) {
         const struct sink *sink = d->sinks[i];
         ds_put_format(s, "%s %s: %"PRIu64" records, %"PRIuSIZE" waiting, "
-                      "%"PRIu64" dropped\n", sink->class->name, sink->target,
+                      "%"PRIu64" dropped", sink->class->name, sink->target,
                       sink->n_records, sink_n_waiting(sink), sink->n_dropped);
-        if (sink->error) {
-            ds_put_format(s, "  REACHES NOBODY: %s\n", sink->error);
-        }
+        sink_describe(sink, s);
+        ds_put_char(s, '\n');
     }
     return true;
 }

@@ -2,11 +2,13 @@
 
 #include "tell.h"
 
+#include <stdlib.h>
 #include <syslog.h>
 
 #include <openvswitch/vlog.h>
 
 #include "timeval.h"
+#include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(deviations);
 
@@ -65,6 +67,7 @@ tell_deviation(enum deviation_event event, struct deviation *deviation,
         .text = e.text, .severity = severity_of(event, deviation),
         .msgid = msgids[event], .folded = folded || e.learning,
     });
+    web_note_deviation(d->web, event, deviation, e.json, e.text);
     explanation_destroy(&e);
 }
 
@@ -95,4 +98,42 @@ tell_incidents_that_grow(void *d_)
     if (next) {
         timer_set(d->fold_timer, MAX(next - now, 1));
     }
+}
+
+/* How many packets of a deviation may be kept. */
+#define MAX_PACKETS_KEPT 4
+
+/* The port that a deviation came in at, as others call it; the caller frees
+ * it. */
+static char *
+port_of(const struct deviation *deviation,
+        const struct explain_context *context)
+{
+    return context->interface
+           ? xasprintf("%s/%s", context->bridge, context->interface)
+           : xasprintf("%s/%"PRIu16, context->bridge, deviation->key.in_port);
+}
+
+void
+tell_packet(struct daemon *d, const struct deviation_key *key,
+            const struct deviation_frame *frame)
+{
+    const struct deviation *deviation = d->wants_packets
+                                        ? book_find(&d->book, key) : NULL;
+    if (!deviation || deviation->n_packet_ins > MAX_PACKETS_KEPT) {
+        return;
+    }
+    const struct explain_context context = tell_context(d, deviation);
+    char *port = port_of(deviation, &context);
+    struct explanation e;
+    explain(DEVIATION_OPEN, deviation, &context, &e);
+    const struct packet_record packet = {
+        .deviation = deviation, .frame = frame, .port = port, .text = e.text,
+        .time_us = time_wall_usec(),
+    };
+    for (size_t i = 0; i < d->n_sinks; i++) {
+        sink_put_packet(d->sinks[i], &packet);
+    }
+    explanation_destroy(&e);
+    free(port);
 }

@@ -10,6 +10,11 @@
 struct explain_context tell_context(const struct daemon *,
                                     const struct deviation *);
 
+/* One of the packets of the deviation with this key, which is open, for sinks
+ * that want the first. */
+void tell_packet(struct daemon *, const struct deviation_key *,
+                 const struct deviation_frame *);
+
 /* For the book and the fold, with struct daemon. */
 void tell_deviation(enum deviation_event, struct deviation *, void *d);
 void tell_incident(enum deviation_event, const struct incident *, void *d);

@@ -245,13 +245,23 @@ def test_hang_up(lab):
         assert shown["interval"] == [("8", "file")], shown
         assert shown["tuples"][0][1] == "default", shown
         assert timeout_of_flows(lab) == {"8"}
-        sdfwd.write("interval = 9\nuser = nobody\n")
+        # What would be an error at the start does not end it.
+        sdfwd.write("bridge = ssl:127.0.0.1:1\ninterval = 5\n")
+        sdfwd.set(bridge="tcp:nonsense")
+        sdfwd.hang_up()
+        for text in ("file of --config, bridge: ",
+                     "other_config:sdfw-bridge: "):
+            until(lambda: text in sdfwd.appctl("status"), text)
+        assert timeout_of_flows(lab) == {"8"}
+        sdfwd.clear()
+        sdfwd.write("interval = 9\nuser = nobody\nca-cert = /nowhere\n")
         sdfwd.hang_up()
         until(lambda: timeout_of_flows(lab) == {"9"}, "the repaired one")
         status = sdfwd.appctl("status")
         assert "SETTING IS WRONG" not in status, status
-        assert "user has changed; it takes effect at the next start" \
-            in status, status
+        for name in ("user", "ca-cert"):
+            assert f"setting {name} has changed; it takes effect at the " \
+                "next start" in status, status
         sdfwd.write("interval = 9\n")
         sdfwd.hang_up()
         until(lambda: "next start" not in sdfwd.appctl("status"),
@@ -280,15 +290,17 @@ def test_waiting(lab):
         until(lambda: lines(records, 2006), "it is told")
         assert "WAITING" not in sdfwd.appctl("status")
         pid = sdfwd.process.pid
-        sdfwd.set(bridge=f"{lab.bridge}, br1")
+        # In another place of the list.
+        sdfwd.set(bridge=f"br1, {lab.bridge}")
 
         def both_connected():
             status = sdfwd.appctl("status")
             return all(f"bridge {name}: connected" in status
                        for name in (lab.bridge, "br1"))
         until(both_connected, "both are connected")
-        until(lambda: "close" in [r["event"] for r in lines(records, 2006)],
-              "what was open is closed")
+        assert f"{lab.bridge}: no-link dropped" in sdfwd.appctl(
+            "deviations", "tcp/2006")
+        assert [r["event"] for r in lines(records, 2006)] == ["open"]
         until(lambda: lab.ofctl("dump-flows", "br1", "cookie=0x5dfd0000000000"
                                 "00/0xffff000000000000").stdout.count("\n")
               > 10, "the other has flows")
@@ -305,6 +317,7 @@ def test_waiting(lab):
         sdfwd.clear()
         until(lambda: "WAITING" in sdfwd.appctl("status"), "it waits again")
         assert lab.our_flows()
+        assert lines(records, 2008)[-1]["event"] == "close"
         assert sdfwd.process.poll() is None and sdfwd.process.pid == pid
     lab.unpush()
     lab.vsctl("del-br", "br1")
@@ -379,6 +392,8 @@ def test_check_config(lab):
         assert done.returncode == 1 and f"{wrong}:1" in done.stderr, done
         done = check("--interval", "x")
         assert done.returncode == 64 and "interval wants" in done.stderr, done
+        done = check("--ca-cert", "/nowhere", lab.path)
+        assert done.returncode == 1 and "/nowhere" in done.stderr, done
         done = check("--user", "no-such-user", lab.path)
         assert done.returncode == 1 and "no-such-user" in done.stderr, done
         lab.vsctl("set", "open_vswitch", ".", "other_config:sdfw-adopt=x")

@@ -96,7 +96,8 @@ test_duplicates_are_not_counted(void **state OVS_UNUSED)
     struct book book;
     book_init(&book, tell, &told);
     for (int i = 0; i < 5; i++) {
-        book_packet_in(&book, &key, &packet, 1000 + i);
+        assert_int_equal(book_packet_in(&book, &key, &packet, 1000 + i), !i);
+        assert_int_equal(book_find(&book, &key)->n_packet_ins, i + 1);
     }
     assert_told(&told, 1, 0, 0);
     assert_int_equal(book.n_packet_ins, 5);
@@ -145,6 +146,48 @@ poll(struct book *book, uint64_t n, long long int now)
 {
     const struct deviation_counts counts = { n, n * 60 };
     book_absorbing(book, &key, &counts, now);
+}
+
+static void
+test_bridges_change_places(void **state OVS_UNUSED)
+{
+    struct told told = { .n = { 0 } };
+    struct book book;
+    book_init(&book, tell, &told);
+    struct deviation_key other = key, third = key;
+    other.bridge = 1;
+    third.bridge = 2;
+    book_packet_in(&book, &key, &packet, 1000);
+    book_packet_in(&book, &other, &packet, 1000);
+    book_packet_in(&book, &third, &packet, 1000);
+    const struct deviation_counts counts = { 5, 300 };
+    book_poll_begin(&book, 1);
+    book_absorbing(&book, &other, &counts, 1500);
+    book_poll_end(&book, 1);
+    absorb(&book, 0, 1500);
+    assert_told(&told, 3, 1, 0);
+
+    /* The first two change places, the third goes. */
+    uint8_t map[UINT8_MAX + 1];
+    memset(map, UINT8_MAX, sizeof map);
+    map[0] = 1;
+    map[1] = 0;
+    book_renumber(&book, map);
+    assert_told(&told, 3, 1, 1);
+    assert_int_equal(hmap_count(&book.open), 2);
+    assert_true(book_absorbs(&book, 0));
+    assert_false(book_absorbs(&book, 1));
+
+    /* What was 1 goes on where it was, what was 0 ends in its time. */
+    book_poll_begin(&book, 0);
+    poll(&book, 8, 2000);
+    book_poll_end(&book, 0);
+    assert_told(&told, 3, 2, 1);
+    assert_int_equal(told.n_packets, 9);
+    assert_int_equal(book_run(&book, 4500), 0);
+    assert_told(&told, 3, 2, 2);
+    assert_int_equal(told.n_packets, 1);
+    book_destroy(&book);
 }
 
 static void
@@ -227,6 +270,7 @@ main(void)
         cmocka_unit_test(test_duplicates_are_not_counted),
         cmocka_unit_test(test_what_the_meter_dropped_is_told_late),
         cmocka_unit_test(test_others_do_not_mix),
+        cmocka_unit_test(test_bridges_change_places),
         cmocka_unit_test(test_polls_tell_what_grew),
         cmocka_unit_test(test_polls_find_what_the_meter_dropped),
         cmocka_unit_test(test_polls_close_what_is_gone),

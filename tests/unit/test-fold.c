@@ -181,6 +181,29 @@ test_sources(void **state)
     assert_int_equal(f->fold.n_by_address, 0);
 }
 
+/* An incident of a bridge that has another place goes on there. */
+static void
+test_bridges_change_places(void **state)
+{
+    struct fixture *f = *state;
+    struct deviation ds[2 * ALONE];
+    uint8_t map[UINT8_MAX + 1] = { [0] = 3 };
+    for (size_t i = 0; i < ARRAY_SIZE(ds); i++) {
+        if (i == ALONE) {
+            fold_renumber(&f->fold, map);
+        }
+        ds[i] = make(1, 1, 2, i);
+        ds[i].key.bridge = i < ALONE ? 0 : 3;
+        assert_int_equal(open_it(f, &ds[i], true), i >= ALONE);
+    }
+    assert_int_equal(hmap_count(&f->fold.incidents), 1);
+    close_all(f, ds, ARRAY_SIZE(ds), true);
+    assert_int_equal(f->told.n[DEVIATION_OPEN], 1);
+    assert_int_equal(f->told.n[DEVIATION_CLOSE], 1);
+    assert_int_equal(f->told.n_deviations, 2 * ALONE);
+    assert_int_equal(hmap_count(&f->fold.incidents), 0);
+}
+
 /* However many addresses there are outside, what is kept is bounded. */
 static void
 test_memory_is_bounded(void **state)
@@ -212,6 +235,8 @@ main(void)
         cmocka_unit_test_setup_teardown(test_folded_tuples_are_a_flood, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_sources, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bridges_change_places, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_memory_is_bounded, setup,
                                         teardown),
     };

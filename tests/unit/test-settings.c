@@ -161,8 +161,12 @@ test_ranges(void **state OVS_UNUSED)
     add(&settings, SETTING_INTERVAL, FROM_FLAG, "1");
     add(&settings, SETTING_INTERVAL, FROM_FLAG, "3600");
     for (int i = 0; i < 255; i++) {
-        add(&settings, SETTING_JSON, FROM_FLAG, "x");
+        char *file = xasprintf("%d", i);
+        add(&settings, SETTING_JSON, FROM_FLAG, file);
+        free(file);
     }
+    add(&settings, SETTING_JSON, FROM_FLAG, "7");
+    assert_int_equal(settings_list(&settings, SETTING_JSON)->n, 255);
     char *error = settings_add(&settings, SETTING_JSON, FROM_FLAG, "x");
     assert_string_equal(error, "json takes at most 255 values");
     free(error);
