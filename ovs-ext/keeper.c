@@ -10,12 +10,7 @@
 
 #include <openvswitch/ofpbuf.h>
 
-#include "bridge.h"
-#include "bundle.h"
-#include "check.h"
-#include "diff.h"
-#include "manifest.h"
-#include "openflow/openflow.h"
+#include "keeper-work.h"
 #include "ovs-thread.h"
 #include "timeval.h"
 #include "util.h"
@@ -27,55 +22,6 @@
  * wait for it, and at most so long after the first. */
 #define VERIFY_MS 200
 #define VERIFY_MAX_MS 1000
-
-enum work_kind {
-    WORK_READ,                  /* Reads the manifests. */
-    WORK_PUSH,                  /* Full pushes. */
-    WORK_PREPARE,               /* Quick pushes, up to what they send; and */
-    WORK_FLOOD,                 /* ... what they leave: flood settings. */
-};
-
-/* A bridge in a piece of work. */
-struct target {
-    size_t bridge;              /* Which it is. */
-    unsigned int session;       /* At the start. */
-    struct ports *ports;        /* Where workloads are; NULL: to be asked. */
-    int of_version;             /* WORK_PREPARE only, as are the next. */
-    struct push_result *result;
-    struct ofpbuf *bundle;      /* NULL: nothing to send. */
-    struct keeper *keeper;
-};
-
-/* One piece of work, done by a thread. */
-struct work {
-    struct report_settings reports; /* Of the start: they may change. */
-    uint16_t adopt_seconds;
-    enum work_kind kind;
-    struct keeper *keeper;      /* The thread only reads what stays. */
-    pthread_t thread;
-    long long int start_ms;
-    struct topology *topology;  /* To push, or what was read. */
-    struct report report;       /* WORK_READ. */
-    struct target *targets;
-    size_t n;
-    struct push_result *results; /* WORK_PUSH. */
-    size_t n_sending;           /* WORK_PREPARE: not answered yet. */
-};
-
-/* What is known of a bridge. */
-struct bridge_memory {
-    bool dirty;                 /* A full push is wanted. */
-    bool ports_changed;         /* ... perhaps: to be looked at. */
-    bool flood;                 /* WORK_FLOOD is wanted. */
-    unsigned int session;       /* Counts up when it begins or ends. */
-    uint64_t datapath_id;       /* 0: not there. */
-
-    /* What the last push with this topology made, in session 'of_session';
-     * 'ports' is NULL if there was none. */
-    unsigned int of_session;
-    struct ports *ports;
-    struct flow_set flows;
-};
 
 struct keeper {
     struct keeper_settings settings;
@@ -98,142 +44,6 @@ struct keeper {
 };
 
 static void start(struct keeper *);
-
-/* In the thread. */
-
-static void
-read_manifests(struct work *work)
-{
-    const struct keeper_settings *settings = &work->keeper->settings;
-    struct topology *topology = manifest_read(settings->paths,
-                                              settings->n_paths,
-                                              &work->report);
-    if (topology) {
-        check_topology(topology, time(NULL), &work->report);
-    }
-    if (work->report.n_errors) {
-        topology_destroy(topology);
-        topology = NULL;
-    }
-    work->topology = topology;
-}
-
-static struct push_options
-get_push_options(const struct work *work)
-{
-    const struct keeper_settings *settings = &work->keeper->settings;
-    return (struct push_options) {
-        .db = settings->db,
-        .timeout_ms = settings->timeout_ms,
-        .adopt_seconds = work->adopt_seconds,
-        .table_base = settings->table_base,
-        .reports = &work->reports,
-        .now = time(NULL),
-    };
-}
-
-static void
-push(struct work *work)
-{
-    const struct keeper_settings *settings = &work->keeper->settings;
-    struct push_options options = get_push_options(work);
-    const char **names = xcalloc(work->n, sizeof *names);
-    options.ports = xcalloc(work->n, sizeof *options.ports);
-    for (size_t i = 0; i < work->n; i++) {
-        names[i] = settings->bridges[work->targets[i].bridge];
-        options.ports[i] = work->targets[i].ports;
-        work->targets[i].ports = NULL;
-    }
-    tls_use_in_libopenvswitch(settings->ssl);
-    work->results = push_bridges(work->topology, names, work->n, &options);
-    free(options.ports);
-    free(names);
-}
-
-/* Nothing waits for an answer between the flows and the commit, as a full push
- * does: such flows have been taken before, and a complaint leads to a full
- * push. */
-static struct ofpbuf *
-make_bundle(const struct push_result *result, const struct ports *before,
-            const struct report_settings *reports, int of_version)
-{
-    const struct flow_set *changes = &result->changes;
-    struct ofpbuf *b = ofpbuf_new(4096);
-    bridge_put_meters(b, of_version, reports, result->ports, before);
-    bundle_put_control(b, of_version, OFPBCT_OPEN_REQUEST, BUNDLE_OPEN_XID);
-    for (size_t i = 0; i < changes->n; i++) {
-        bundle_put_change(b, of_version, changes, i);
-    }
-    bundle_put_control(b, of_version, OFPBCT_COMMIT_REQUEST,
-                       BUNDLE_COMMIT_XID);
-    return b;
-}
-
-static void
-prepare(struct work *work)
-{
-    const struct keeper *keeper = work->keeper;
-    const struct push_options options = get_push_options(work);
-    for (size_t i = 0; i < work->n; i++) {
-        struct target *target = &work->targets[i];
-        target->result = push_prepare(
-            work->topology, keeper->settings.bridges[target->bridge],
-            target->ports, &keeper->bridges[target->bridge].flows, &options);
-        target->ports = NULL;
-        if (target->result->changes.n) {
-            target->bundle = make_bundle(
-                target->result, keeper->bridges[target->bridge].ports,
-                &work->reports, target->of_version);
-        }
-    }
-}
-
-/* What fails here, the full push that follows does and tells. */
-static void
-set_no_flood(struct work *work)
-{
-    const struct keeper *keeper = work->keeper;
-    const struct push_options options = get_push_options(work);
-    tls_use_in_libopenvswitch(keeper->settings.ssl);
-    for (size_t i = 0; i < work->n; i++) {
-        size_t bridge = work->targets[i].bridge;
-        free(push_no_flood(keeper->settings.bridges[bridge],
-                           keeper->bridges[bridge].ports, &options));
-    }
-}
-
-static void *
-run_work(void *work_)
-{
-    struct work *work = work_;
-    static void (*const kinds[])(struct work *) = {
-        [WORK_READ] = read_manifests,
-        [WORK_PUSH] = push,
-        [WORK_PREPARE] = prepare,
-        [WORK_FLOOD] = set_no_flood,
-    };
-    kinds[work->kind](work);
-    uint64_t one = 1;
-    ignore(write(work->keeper->done_fd, &one, sizeof one));
-    return NULL;
-}
-
-/* In the loop. */
-
-static void
-work_destroy(struct work *work)
-{
-    push_results_destroy(work->results, work->results ? work->n : 0);
-    report_destroy(&work->report);
-    for (size_t i = 0; i < work->n; i++) {
-        ports_destroy(work->targets[i].ports);
-        push_results_destroy(work->targets[i].result,
-                             work->targets[i].result != NULL);
-        ofpbuf_delete(work->targets[i].bundle);
-    }
-    free(work->targets);
-    free(work);
-}
 
 /* Not while a thread works with it. */
 static void
@@ -407,7 +217,7 @@ sent(const char *error, void *target_)
     struct bridge_memory *memory = &keeper->bridges[target->bridge];
     if (error || memory->session != target->session) {
         forget(memory);
-        memory->dirty = memory->datapath_id != 0;
+        memory->dirty |= memory->datapath_id != 0;
     } else {
         target->result->elapsed_ms = time_msec() - work->start_ms;
         keeper->callbacks.pushed(target->bridge, target->result, keeper->aux);
@@ -475,14 +285,15 @@ resolve(struct keeper *keeper, size_t i)
     return ports;
 }
 
-static void
-add_target(struct work *work, size_t bridge)
+static struct target *
+add_target(struct keeper *keeper, struct work *work, size_t bridge)
 {
-    struct keeper *keeper = work->keeper;
-    work->targets[work->n++] = (struct target) {
+    struct target *target = &work->targets[work->n++];
+    *target = (struct target) {
         .bridge = bridge, .session = keeper->bridges[bridge].session,
         .keeper = keeper,
     };
+    return target;
 }
 
 /* If a quick push to bridge 'i' is wanted, adds it to 'work'. */
@@ -506,9 +317,9 @@ look_at_ports(struct keeper *keeper, size_t i, struct work *work)
         ports_destroy(ports);
         verify_soon(keeper);
     } else {
-        add_target(work, i);
-        work->targets[work->n - 1].ports = ports;
-        work->targets[work->n - 1].of_version = openflow_version(openflow);
+        struct target *target = add_target(keeper, work, i);
+        target->ports = ports;
+        target->of_version = openflow_version(openflow);
     }
 }
 
@@ -517,7 +328,7 @@ add_flood(struct keeper *keeper, size_t i, struct work *work)
 {
     struct bridge_memory *memory = &keeper->bridges[i];
     if (memory->flood && is_known(memory)) {
-        add_target(work, i);
+        add_target(keeper, work, i);
     }
     memory->flood = false;
 }
@@ -528,8 +339,7 @@ add_push(struct keeper *keeper, size_t i, struct work *work)
     struct bridge_memory *memory = &keeper->bridges[i];
     if (memory->dirty) {
         memory->dirty = false;
-        add_target(work, i);
-        work->targets[work->n - 1].ports = resolve(keeper, i);
+        add_target(keeper, work, i)->ports = resolve(keeper, i);
     }
 }
 
@@ -574,21 +384,15 @@ start(struct keeper *keeper)
         modes_apply(&keeper->modes, keeper->topology, false);
         set_all_dirty(keeper);
     }
-    struct work *work = xzalloc(sizeof *work);
-    work->keeper = keeper;
-    work->reports = keeper->reports;
-    work->adopt_seconds = keeper->settings.adopt_seconds;
+    struct work *work = work_create(&keeper->settings, &keeper->reports,
+                                    keeper->bridges, keeper->done_fd);
     work->topology = keeper->topology;
-    work->start_ms = time_msec();
-    report_init(&work->report);
-    work->targets = xcalloc(keeper->settings.n_bridges + 1,
-                            sizeof *work->targets);
     if (!choose_work(keeper, work)) {
         work_destroy(work);
         return;
     }
     keeper->work = work;
-    work->thread = ovs_thread_create("keeper", run_work, work);
+    work_start(work);
 }
 
 static void

@@ -253,23 +253,24 @@ def flood(frame, per_second):
 
 def count(marker):
     """Counts frames with a marker (base64) in them as they come in; when the
-    last one came, in seconds since the epoch."""
+    first and the last came, in seconds since the epoch, or 0."""
     marker = base64.b64decode(marker)
     sock = raw_socket()
     sock.settimeout(0.05)
 
     def run(stop):
-        seen, last = 0, 0
+        seen, first, last = 0, 0, 0
         while True:
             try:
                 data, address = sock.recvfrom(65536)
             except TimeoutError:
                 if stop.is_set():
                     sock.close()
-                    return {"seen": seen, "last": last}
+                    return {"seen": seen, "first": first, "last": last}
                 continue
             if address[2] != socket.PACKET_OUTGOING and marker in data:
                 seen, last = seen + 1, time.time()
+                first = first or last
     return in_background(run)
 
 

@@ -59,6 +59,9 @@ def test_broken(lab):
     """a broken manifest leaves the last good policy in force, and is told
     with file and line"""
     with Sdfwd(lab, path_of(lab)) as sdfwd:
+        # The flows may be there from before.
+        until(lambda: "last push" in appctl(lab, "sdfw/status",
+                                            check=False).stdout, "it is there")
         until(lambda: in_step(lab, path_of(lab)), "flows are there")
         before = lab.our_flows()
         write(lab, manifest().replace('to="app"', 'to="appp"'))
@@ -92,6 +95,64 @@ def test_new_port(lab):
         until(lambda: in_step(lab, path_of(lab)), "it is forgotten")
         port_flows = [f for f in lab.our_flows() if "table=118" in f]
         assert port_flows
+
+
+def test_foreign_changes(lab):
+    """what others do to our flows is put right by the next event, although
+    a new port's flows are sent without reading back"""
+    host = lab.hosts["web2"]
+    with Sdfwd(lab, path_of(lab)):
+        until(lambda: in_step(lab, path_of(lab)), "flows are there")
+        for i, harm in enumerate((
+                ("del-flows", lab.bridge, "cookie=0x5dfd000000000000/"
+                 "0xffff000000000000"),
+                ("del-flows", lab.bridge, "table=112"),
+                ("mod-flows", lab.bridge, "table=125,actions=drop"),
+                ("add-flow", lab.bridge, "cookie=0x5dfd000000000001,"
+                 "table=115,priority=999,actions=drop"))):
+            lab.ofctl(*harm)
+            assert not in_step(lab, path_of(lab)), harm
+            (lab.plug if i % 2 else lab.unplug)(host)
+            until(lambda: in_step(lab, path_of(lab)), f"after {harm}")
+            assert works(lab, 8080) and not works(lab, 22)
+        lab.ofctl("del-flows", lab.bridge, "table=112")
+        lab.vsctl("set", "interface", host.port, "external_ids:x=y")
+        until(lambda: in_step(lab, path_of(lab)),
+              "after a change that moves no workload")
+
+
+def test_many_ports(lab):
+    """many ports that come and go at once end up right"""
+    with Sdfwd(lab, path_of(lab)) as sdfwd:
+        until(lambda: in_step(lab, path_of(lab)), "flows are there")
+        for _ in range(5):
+            for name in ("web1", "web2", "app1", "db1"):
+                lab.unplug(lab.hosts[name])
+            for name in ("db1", "app1", "web1", "web2"):
+                lab.plug(lab.hosts[name])
+        until(lambda: in_step(lab, path_of(lab)), "flows are there")
+        for name in ("web1", "web2", "app1", "db1"):
+            port = lab.run("ovs-ofctl", "show", lab.bridge).stdout
+            assert f"({name})" in port
+            line = port.split(f"({name})")[1].split("config:")[1]
+            assert "NO_FLOOD" in line.split("\n")[0], line
+        until(lambda: works(lab, 8080), "connections work")
+        assert not works(lab, 22)
+        assert "WARN" not in sdfwd.log().split("datapath")[-1], sdfwd.log()
+
+
+def test_bridge_later(lab):
+    """sdfwd that is there before its bridge finds it when it comes"""
+    lab.vsctl("del-br", lab.bridge)
+    with Sdfwd(lab, path_of(lab)) as sdfwd:
+        until(lambda: "no bridge of this name" in sdfwd.log(), "it is told")
+        lab.vsctl("add-br", lab.bridge, "--", "set", "bridge", lab.bridge,
+                  "datapath_type=netdev")
+        for host in lab.hosts.values():
+            lab.vsctl("--may-exist", "add-port", lab.bridge, host.port)
+        until(lambda: in_step(lab, path_of(lab)), "flows are there")
+        until(lambda: works(lab, 8080), "connections work")
+        assert not works(lab, 22)
 
 
 def test_vswitchd_killed(lab):
@@ -202,7 +263,8 @@ def test_appctl(lab):
     write(lab, manifest())
     with Sdfwd(lab, path_of(lab)) as sdfwd:
         until(lambda: in_step(lab, path_of(lab)), "flows are there")
-        until(lambda: "last push" in appctl(lab, "sdfw/status").stdout,
+        until(lambda: "last push" in appctl(lab, "sdfw/status",
+                                            check=False).stdout,
               "the push is shown")
         status = appctl(lab, "sdfw/status").stdout
         assert "policy: 1 applications, 4 workloads" in status, status

@@ -207,6 +207,24 @@ def test_held_from_start(lab):
         assert sdfwd.process.poll() is None
 
 
+def test_held_bridges(lab):
+    """... with several bridges, of which one does not exist"""
+    lab.vsctl("add-br", "br1", "--", "set", "bridge", "br1",
+              "datapath_type=netdev")
+    with Sdfwd(lab, path_of(lab), options=[
+            "--restore-wait", "30", "--bridge", "br1", "--bridge", "br2"]):
+        until(lambda: HELD in status(lab), "it is armed")
+        with Attack(lab) as attack:
+            kill_vswitchd(lab)
+            lab.start_vswitchd()
+            until(lambda: reaches(lab), "what is allowed works")
+            flows = lab.ofctl("dump-flows", "br1", "table=0").stdout
+            assert "0x5dfd" in flows, flows
+            until(lambda: HELD in status(lab), "it is armed")
+        assert not attack.seen, f"{attack.seen} of {attack.sent} passed"
+    lab.vsctl("del-br", "br1")
+
+
 def test_limit(lab):
     """without a policy that can be pushed, ovs-vswitchd is released after the
     time limit: a host is never without network for good"""
@@ -220,6 +238,32 @@ def test_limit(lab):
         lab.start_vswitchd()
         until(lambda: reaches(lab), "it is released")
         assert "not on all bridges after 1 s" in sdfwd.log(), sdfwd.log()
+
+
+def test_ovs_save(lab):
+    """what ovs-ctl does at a restart restores our flows, without sdfwd"""
+    with Sdfwd(lab, path_of(lab)):
+        until(lambda: in_step(lab, path_of(lab)), "flows are there")
+        lab.hosts["web1"].ask("connect", lab.hosts["db1"].address(), 22, 0.2)
+    count = len(lab.our_flows())
+    saved = lab.exec("/usr/share/openvswitch/scripts/ovs-save", "save-flows",
+                     lab.bridge).stdout
+    script = lab.file("restore.sh", saved)
+    lab.vsctl("set", "Open_vSwitch", ".",
+              "other_config:flow-restore-wait=true")
+    kill_vswitchd(lab)
+    with Attack(lab) as attack:
+        lab.start_vswitchd()
+        until(lambda: not lab.ofctl("show", lab.bridge,
+                                    check=False).returncode, "it is there")
+        lab.exec("sh", script)
+        assert len(lab.our_flows()) == count
+        lab.vsctl("remove", "Open_vSwitch", ".", "other_config",
+                  "flow-restore-wait")
+        until(lambda: reaches(lab), "what is allowed works")
+        time.sleep(0.5)
+    assert attack.sent > 100 and not attack.seen
+    lab.unpush()
 
 
 def test_mode(lab):
