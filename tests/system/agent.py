@@ -232,9 +232,10 @@ def end(number):
     return result
 
 
-def flood(frame, per_second):
-    """Sends a frame (base64) again and again."""
-    frame = base64.b64decode(frame)
+def flood(frames, per_second):
+    """Sends frames (base64; one or a list) again and again."""
+    frames = [base64.b64decode(frame) for frame in
+              (frames if isinstance(frames, list) else [frames])]
 
     def run(stop):
         sent, begin = 0, time.monotonic()
@@ -242,7 +243,7 @@ def flood(frame, per_second):
             while not stop.is_set():
                 while sent < (time.monotonic() - begin) * per_second:
                     try:
-                        sock.send(frame)
+                        sock.send(frames[sent % len(frames)])
                     except OSError:
                         pass  # The port is away.
                     sent += 1

@@ -1,4 +1,5 @@
 """sdfwd beside a lab: started, killed, its log read."""
+import os
 import pathlib
 import subprocess
 import time
@@ -63,6 +64,11 @@ class Sdfwd:
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text()
         fields = fields.rsplit(")", 1)[1].split()
         return int(fields[11]) + int(fields[12])
+
+    def resident_bytes(self):
+        """Memory in use."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/statm").read_text()
+        return int(fields.split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def switches(self):
         """How often it has been woken."""
