@@ -178,6 +178,7 @@ bench: deps
 	@$(MAKE) --no-print-directory -s all $(OUT)/tests/bench/topology
 	@python3 tests/bench/bench.py $(OUT) $(SIZES)
 	@python3 tests/bench/daemon.py $(OUT)
+	@python3 tests/bench/deviations.py $(OUT)
 
 SECONDS = 60
 fuzz: deps

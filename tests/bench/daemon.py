@@ -1,11 +1,10 @@
-"""Measures sdfwd: from add-port to flows, and from packet to record.
+"""Measures sdfwd: from add-port to flows.
 
 usage: daemon.py BUILD [WORKLOADS]
 
 Prints medians and percentiles in milliseconds; asserts nothing.
 """
 import base64
-import json
 import pathlib
 import statistics
 import subprocess
@@ -21,10 +20,6 @@ from policy import make_lab, manifest  # noqa: E402
 BUILD = pathlib.Path(sys.argv[1]).resolve()
 WORKLOADS = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
 SDFW = str(BUILD / "bin/sdfw")
-
-
-def percentile(values, p):
-    return sorted(values)[min(len(values) - 1, int(len(values) * p / 100))]
 
 
 def one_port(lab, sdfwd, host, sink):
@@ -93,41 +88,5 @@ def add_ports(lab):
           "first")
 
 
-def tell(lab, per_second, seconds):
-    """New deviations at a steady rate: from the send to the line of JSON."""
-    path = lab.file("m.xml", manifest())
-    records = f"{lab.dir}/records-{per_second}.json"
-    web, db = lab.hosts["web1"], lab.hosts["db1"]
-    with Sdfwd(lab, path, options=["--json", records,
-                                   "--tuples", "60000"]) as sdfwd:
-        until(lambda: "flows added" in sdfwd.log(), "pushed")
-        ports = range(1, per_second * seconds + 1)
-        frames = [f.ether(web.mac, db.mac, 0x800, f.ipv4(
-            web.address(), db.address(), 6,
-            f.tcp(web.address(), db.address(), 40000, port, 2)))
-            for port in ports]
-        times = web.ask("inject_paced",
-                        [base64.b64encode(x).decode() for x in frames],
-                        per_second)
-        sent = dict(zip(ports, times))
-        rate = len(times) / (times[-1] - times[0])
-        time.sleep(2)
-        delays = []
-        for line in open(records):
-            record = json.loads(line)
-            if record["event"] == "open" and record.get("dst_port") in sent:
-                written = time.mktime(time.strptime(
-                    record["time"][:19], "%Y-%m-%dT%H:%M:%S")) \
-                    - time.timezone + float(record["time"][19:23])
-                delays.append((written - sent[record["dst_port"]]) * 1000)
-    print(f"{rate:.0f} new deviations/s for {seconds} s: {len(delays)} of "
-          f"{len(sent)} told at once; from the send to the record: median "
-          f"{statistics.median(delays):.1f} ms, p99 "
-          f"{percentile(delays, 99):.1f} ms, most {max(delays):.1f} ms")
-
-
 with make_lab(SDFW, push=False) as the_lab:
-    tell(the_lab, 200, 5)
-    tell(the_lab, 1000, 10)
-    the_lab.unpush()
     add_ports(the_lab)
