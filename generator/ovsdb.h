@@ -34,8 +34,8 @@ char *ovsdb_resolve_ports(struct ovsdb *, uint64_t datapath_id,
                           struct ports *ports) OVS_WARN_UNUSED_RESULT;
 
 /* The rows that decide where workloads are, as JSON, by UUID: of Bridge
- * (columns name, datapath_id, ports), Port (name, tag, interfaces) and Interface
- * (name, ofport, external_ids). */
+ * (columns name, datapath_id, ports), Port (name, tag, interfaces) and
+ * Interface (name, ofport, external_ids). */
 struct ovsdb_rows {
     struct shash bridges, ports, interfaces;
 };

@@ -22,7 +22,8 @@ struct ofpbuf;
 enum account {
     ACCOUNT_DEVIATING,          /* Through DEVIATION. */
     ACCOUNT_OFFERED,            /* Through TELL. */
-    ACCOUNT_ABSORBING,          /* By learned flows that are there: by tuple, */
+    ACCOUNT_ABSORBING,          /* By learned flows that are there: by
+                                 * tuple, */
     ACCOUNT_ABSORBING_PAIR,     /* ... by hosts, */
     ACCOUNT_ABSORBING_SOURCE,   /* ... by port. */
     ACCOUNT_METERED,            /* Dropped by meters, duplicates included. */

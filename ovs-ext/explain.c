@@ -410,7 +410,8 @@ explanation_destroy(struct explanation *e)
 }
 
 char *
-explain_source(const struct deviation *d, const struct explain_context *context)
+explain_source(const struct deviation *d,
+               const struct explain_context *context)
 {
     struct ds text = DS_EMPTY_INITIALIZER;
     struct story s;

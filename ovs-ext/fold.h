@@ -3,8 +3,9 @@
  * The first few deviations of a source, with one reason, are told one by one;
  * when more are open they become one incident, with its counts of hosts, ports
  * and packets, which is told when it opens, now and then while it grows, and
- * when all of it is over; it speaks also for those that were told before.  A source is a workload's port, whatever the packets
- * say; at other ports, an address, or the port when there are many.
+ * when all of it is over; it speaks also for those that were told before.  A
+ * source is a workload's port, whatever the packets say; at other ports, an
+ * address, or the port when there are many.
  *
  * Pure: the caller says what time it is (milliseconds since the epoch). */
 

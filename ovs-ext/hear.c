@@ -165,7 +165,8 @@ take_flow_removed(struct bridge_state *b, const struct ofp_header *oh)
 {
     struct deviation_key key;
     struct deviation_counts counts;
-    if (deviation_from_flow_removed(oh, b->daemon->table_base, &key, &counts)) {
+    if (deviation_from_flow_removed(oh, b->daemon->table_base, &key,
+                                    &counts)) {
         key.bridge = b->index;
         b->accounting.n_absorbed += counts.n_packets;
         b->accounting.n_unseen += book_absorbed(&b->daemon->book, &key,

@@ -74,7 +74,8 @@ static const struct setting_class classes[N_SETTINGS] = {
         "let browsers and Prometheus look in (without ADDRESS:\n"
         "from this host only)" },
     [SETTING_INTERVAL] = { "interval", "SECONDS", false, 1, 3600, "30",
-        "how often counts of deviations that go on are told" },
+        "how often counts of what goes on are told, and how long\n"
+        "a deviation must be quiet to be over" },
     [SETTING_TUPLES] = { "tuples", "N", false, 1, 100000, "512",
         "how many deviations of a workload are told one by one\n"
         "at a time; more are folded by hosts" },

@@ -27,7 +27,7 @@ local_disconnect(struct sink_syslog *sink)
 
 /* Sends 'm', to whoever has the socket now.  Returns an errno. */
 static int
-send_local(struct sink_syslog *sink, const struct message *m)
+send_local(struct sink_syslog *sink, const struct queue_item *m)
 {
     int error = 0;
     for (int i = 0; i < 2; i++) {
@@ -53,9 +53,9 @@ static void
 send_queue(void *sink_)
 {
     struct sink_syslog *sink = sink_;
-    const struct message *m;
+    const struct queue_item *m;
     syslog_tell_dropped(sink);
-    while ((m = syslog_first(sink)) != NULL) {
+    while ((m = queue_front(&sink->queue)) != NULL) {
         int error = send_local(sink, m);
         if (error == EAGAIN || error == ENOBUFS) {
             timer_set(sink->retry, ROOM_MS);
@@ -70,7 +70,7 @@ send_queue(void *sink_)
             sink->backoff_ms = SYSLOG_BACKOFF_MIN_MS;
             sink_note_error(&sink->sink, NULL);
         }
-        syslog_remove_first(sink);
+        queue_pop(&sink->queue);
         syslog_tell_dropped(sink);
     }
 }
@@ -86,7 +86,7 @@ local_put(struct sink_syslog *sink, const struct ds *message)
 {
     if (!syslog_enqueue(sink, message)) {
         syslog_drop(sink);
-    } else if (ovs_list_is_singleton(&sink->queue)) {
+    } else if (sink->queue.n == 1) {
         send_queue(sink);       /* Otherwise the timer is set. */
     }
 }

@@ -10,6 +10,7 @@
 #include <openvswitch/dynamic-string.h>
 #include <openvswitch/list.h>
 
+#include "queue.h"
 #include "sink.h"
 
 struct sink_syslog;
@@ -33,13 +34,6 @@ extern const struct syslog_transport syslog_local, syslog_udp, syslog_tcp,
 /* How long to wait before connecting again, at first. */
 #define SYSLOG_BACKOFF_MIN_MS 100
 
-struct message {
-    struct ovs_list list_node;
-    uint64_t end;               /* 'n_given_bytes' with it. */
-    size_t n;
-    char data[];
-};
-
 struct sink_syslog {
     struct sink sink;
     const struct syslog_transport *transport;
@@ -49,8 +43,7 @@ struct sink_syslog {
     uint64_t n_untold;          /* Dropped, and the receiver does not know. */
 
     /* The local socket, TCP and TLS. */
-    struct ovs_list queue;      /* Of struct message. */
-    size_t n_queued_bytes;
+    struct queue queue;
     struct timer *retry;        /* To connect, or to send. */
     long long int backoff_ms;
 
@@ -66,7 +59,8 @@ struct sink_syslog {
     struct connection *connection;
     bool up;
     size_t n_in_flight;         /* So many messages, the first of 'queue', */
-    uint64_t n_given_bytes;     /* and so many bytes have been given to it. */
+    uint64_t n_given_bytes;     /* and so many bytes have been given to it; */
+    uint64_t n_arrived_bytes;   /* of these, messages that have arrived. */
     struct timer *look;         /* Whether they have been acknowledged. */
     long long int look_ms;
 };
@@ -77,11 +71,8 @@ void syslog_retry_later(struct sink_syslog *);
 /* Counts a record that is lost. */
 void syslog_drop(struct sink_syslog *);
 
-/* The queue.  It is bounded: syslog_enqueue() returns false if there is no
- * room. */
+/* Appends to the queue; returns false if there is no room. */
 bool syslog_enqueue(struct sink_syslog *, const struct ds *message);
-struct message *syslog_first(const struct sink_syslog *);
-void syslog_remove_first(struct sink_syslog *);
 
 /* Tells the receiver of 'n_untold': appends the message, or enqueues it, once
  * there is room again. */

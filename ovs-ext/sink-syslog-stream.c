@@ -28,12 +28,10 @@ send_more(struct sink_syslog *sink)
     if (!sink->up) {
         return;
     }
-    const struct message *first = syslog_first(sink);
-    uint64_t limit = MAX_IN_FLIGHT + (sink->n_in_flight ? first->end - first->n
-                                      : sink->n_given_bytes);
+    uint64_t limit = sink->n_arrived_bytes + MAX_IN_FLIGHT;
     size_t i = 0;
-    struct message *m;
-    LIST_FOR_EACH (m, list_node, &sink->queue) {
+    const struct queue_item *m;
+    LIST_FOR_EACH (m, list_node, &sink->queue.items) {
         if (i++ < sink->n_in_flight) {
             continue;
         } else if (sink->n_given_bytes + m->n > limit) {
@@ -41,7 +39,6 @@ send_more(struct sink_syslog *sink)
         }
         connection_send(sink->connection, m->data, m->n);
         sink->n_given_bytes += m->n;
-        m->end = sink->n_given_bytes;
         sink->n_in_flight++;
     }
 }
@@ -53,8 +50,13 @@ take_acknowledged(struct sink_syslog *sink)
     uint64_t missing = connection_unacknowledged(sink->connection);
     uint64_t arrived = sink->n_given_bytes
                        - MIN(missing, sink->n_given_bytes);
-    while (sink->n_in_flight && syslog_first(sink)->end <= arrived) {
-        syslog_remove_first(sink);
+    while (sink->n_in_flight) {
+        size_t n = queue_front(&sink->queue)->n;
+        if (sink->n_arrived_bytes + n > arrived) {
+            break;
+        }
+        sink->n_arrived_bytes += n;
+        queue_pop(&sink->queue);
         sink->n_in_flight--;
         sink->look_ms = LOOK_MIN_MS;
     }
@@ -102,6 +104,7 @@ lost(const char *error, void *sink_)
     sink->up = false;
     sink->n_in_flight = 0;
     sink->n_given_bytes = 0;
+    sink->n_arrived_bytes = 0;
     timer_cancel(sink->look);
     sink_note_error(&sink->sink, error);
     syslog_retry_later(sink);

@@ -47,41 +47,17 @@ syslog_drop(struct sink_syslog *sink)
     sink->n_untold++;
 }
 
-struct message *
-syslog_first(const struct sink_syslog *sink)
-{
-    return ovs_list_is_empty(&sink->queue) ? NULL
-           : CONTAINER_OF(ovs_list_front(&sink->queue), struct message,
-                          list_node);
-}
-
-void
-syslog_remove_first(struct sink_syslog *sink)
-{
-    struct message *m = syslog_first(sink);
-    ovs_list_remove(&m->list_node);
-    sink->n_queued_bytes -= m->n;
-    free(m);
-}
-
 bool
 syslog_enqueue(struct sink_syslog *sink, const struct ds *text)
 {
-    char frame[32] = "";
+    struct ds frame = DS_EMPTY_INITIALIZER;
     if (sink->transport->counted) {
-        snprintf(frame, sizeof frame, "%"PRIuSIZE" ", text->length);
+        ds_put_format(&frame, "%"PRIuSIZE" ", text->length);
     }
-    size_t n = strlen(frame) + text->length;
-    if (sink->n_queued_bytes + n > MAX_QUEUED) {
-        return false;
-    }
-    struct message *m = xmalloc(sizeof *m + n);
-    m->n = n;
-    memcpy(m->data, frame, strlen(frame));
-    memcpy(m->data + strlen(frame), text->string, text->length);
-    ovs_list_push_back(&sink->queue, &m->list_node);
-    sink->n_queued_bytes += n;
-    return true;
+    ds_put_buffer(&frame, text->string, text->length);
+    bool taken = queue_push(&sink->queue, frame.string, frame.length);
+    ds_destroy(&frame);
+    return taken;
 }
 
 /* Formats. */
@@ -117,7 +93,7 @@ syslog_format_untold(const struct sink_syslog *sink, struct ds *s)
 void
 syslog_tell_dropped(struct sink_syslog *sink)
 {
-    if (sink->n_untold && sink->n_queued_bytes < MAX_QUEUED / 2) {
+    if (sink->n_untold && sink->queue.n_bytes < MAX_QUEUED / 2) {
         struct ds s = DS_EMPTY_INITIALIZER;
         syslog_format_untold(sink, &s);
         if (syslog_enqueue(sink, &s)) {
@@ -185,7 +161,7 @@ sink_syslog_open(struct loop *loop, const char *target, struct sink **sinkp)
         .transport = transport, .loop = loop, .target = full, .fd = -1,
         .backoff_ms = SYSLOG_BACKOFF_MIN_MS,
     };
-    ovs_list_init(&sink->queue);
+    queue_init(&sink->queue, MAX_QUEUED);
     if (gethostname(sink->hostname, sizeof sink->hostname - 1)) {
         sink->hostname[0] = '\0';
     }
@@ -199,9 +175,7 @@ sink_syslog_close(struct sink *sink_)
 {
     struct sink_syslog *sink = sink_syslog_cast(sink_);
     sink->transport->close(sink);
-    while (!ovs_list_is_empty(&sink->queue)) {
-        syslog_remove_first(sink);
-    }
+    queue_destroy(&sink->queue);
     free(sink->target);
     free(sink);
 }
@@ -220,7 +194,7 @@ sink_syslog_put(struct sink *sink_, const struct record *record)
 static size_t
 sink_syslog_n_waiting(const struct sink *sink)
 {
-    return ovs_list_size(&sink_syslog_cast(sink)->queue);
+    return sink_syslog_cast(sink)->queue.n;
 }
 
 const struct sink_class sink_syslog_class = {
