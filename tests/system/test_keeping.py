@@ -104,6 +104,8 @@ def test_foreign_changes(lab):
     a new port's flows are sent without reading back"""
     host = lab.hosts["web2"]
     with Sdfwd(lab, path_of(lab)):
+        until(lambda: "last push" in appctl(lab, "sdfw/status",
+                                            check=False).stdout, "a push")
         until(lambda: in_step(lab, path_of(lab)), "flows are there")
         for i, harm in enumerate((
                 ("del-flows", lab.bridge, "cookie=0x5dfd000000000000/"
