@@ -64,8 +64,8 @@ static const struct learning_flow {
     enum table table;
     uint16_t priority;
     const char *match;
-    const char *tuple;          /* What is learned besides port, segment and
-                                 * reason. */
+    const char *tuple;          /* What is learned besides port, segment,
+                                 * reason and verdict. */
     bool own;                   /* Each workload has one. */
 } learning_flows[] = {
     { TABLE_REPORT_TUPLE, 10, "ip", IP_PAIR",NXM_NX_REG5[]", true },
@@ -127,7 +127,8 @@ add_learning_flow(struct flow_set *set, size_t i,
         "%s%sactions=set_field:%d->reg7,"
         "learn(table=%d,priority=%d,idle_timeout=%d,cookie=0x%"PRIx64
         ",send_flow_rem,limit=%d,result_dst=NXM_NX_REG7[0],"
-        "NXM_OF_IN_PORT[],NXM_NX_REG2[0..15],NXM_NX_REG6[16..23]%s%s),"
+        "NXM_OF_IN_PORT[],NXM_NX_REG2[0..15],NXM_NX_REG6[16..23],"
+        "NXM_NX_REG6[2]%s%s),"
         "resubmit(,%d)", flow->match, flow->match[0] ? "," : "", level << 1,
         set->table_base + flow->table, PRIORITY_LEARNED, settings->timeout_s,
         cookie(ORIGIN_LEARNED, 0, i), limit, flow->tuple ? "," : "",

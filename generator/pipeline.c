@@ -251,7 +251,8 @@ static const struct fixed_flow fixed_flows[] = {
     /* If all enforce, that is all.  Otherwise the mode of the source is known,
      * and those of the destinations are looked up: MAC and ADDRESS set
      * FLAG_ENFORCE. */
-    { TABLE_DEVIATION, 0, STRICT, "", GOTO("REPORT") },
+    { TABLE_DEVIATION, 0, STRICT, "",
+      "load:1->NXM_NX_REG6[2]," GOTO("REPORT") },
     { TABLE_DEVIATION, 100, LENIENT, ENFORCED, GOTO("REPORT") },
     { TABLE_DEVIATION, 10, LENIENT | IPV4, "ip",
       FIND_MAC("NXM_OF_ETH_DST[]")","FIND_IPV4("NXM_OF_IP_DST[]")","

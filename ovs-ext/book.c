@@ -139,8 +139,8 @@ book_packet_in(struct book *book, const struct deviation_key *key,
  * the flow be learned, which is in no learned flow's count. */
 static struct deviation *
 count(struct book *book, const struct deviation_key *key,
-      const struct deviation_counts *counts, long long int now_ms,
-      bool *unseen)
+      const struct deviation_counts *counts, bool taken_over,
+      long long int now_ms, bool *unseen)
 {
     struct deviation *d = find(book, key, hash_key(key));
     bool opened = !d;
@@ -148,11 +148,10 @@ count(struct book *book, const struct deviation_key *key,
         const struct deviation_packet packet = packet_of_key(key);
         d = open_one(book, key, &packet, now_ms);
     }
-    *unseen = opened || d->closes_ms;
-    if (*unseen) {
-        d->n_packets++;
-        book->n_unseen++;
-    }
+    bool counts_one = opened || d->closes_ms;
+    d->n_packets += counts_one;
+    *unseen = counts_one && !taken_over;
+    book->n_unseen += *unseen;
     stay_open(d);
     if (counts->n_packets > d->live.n_packets) {
         d->n_packets += counts->n_packets - d->live.n_packets;
@@ -171,7 +170,8 @@ book_absorbed(struct book *book, const struct deviation_key *key,
               const struct deviation_counts *counts, long long int now_ms)
 {
     bool unseen;
-    struct deviation *d = count(book, key, counts, now_ms, &unseen);
+    struct deviation *d = count(book, key, counts, false, now_ms,
+                                &unseen);
     d->live = (struct deviation_counts) { .n_packets = 0 };
     d->closes_ms = now_ms + QUIET_MS;
     ovs_list_push_back(&book->closing, &d->list_node);
@@ -186,10 +186,12 @@ book_poll_begin(struct book *book, uint8_t bridge)
 
 bool
 book_absorbing(struct book *book, const struct deviation_key *key,
-               const struct deviation_counts *counts, long long int now_ms)
+               const struct deviation_counts *counts, bool taken_over,
+               long long int now_ms)
 {
     bool unseen;
-    struct deviation *d = count(book, key, counts, now_ms, &unseen);
+    struct deviation *d = count(book, key, counts, taken_over, now_ms,
+                                &unseen);
     d->poll = book->polls[key->bridge];
     if (d->n_packets > d->n_told) {
         tell(book, DEVIATION_UPDATE, d);

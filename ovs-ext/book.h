@@ -76,12 +76,15 @@ bool book_absorbed(struct book *, const struct deviation_key *,
 
 /* A poll is what a bridge answers when asked for its learned flows: first
  * book_poll_begin() when it is asked, then book_absorbing() for each flow,
- * which returns the same as book_absorbed(), then book_poll_end(), which
+ * which returns the same as book_absorbed() ('taken_over': flows that we do not
+ * know are those of an earlier sdfwd, which saw the packet), then
+ * book_poll_end(), which
  * closes those whose flow is gone without a word: that were in neither of the
  * last two. */
 void book_poll_begin(struct book *, uint8_t bridge);
 bool book_absorbing(struct book *, const struct deviation_key *,
-                    const struct deviation_counts *, long long int now_ms);
+                    const struct deviation_counts *, bool taken_over,
+                    long long int now_ms);
 void book_poll_end(struct book *, uint8_t bridge);
 
 /* True if a learned flow of 'bridge' absorbs something. */

@@ -35,6 +35,7 @@ struct bridge_state {
     struct timer *poll;
     bool polling;               /* 'poll' is set, or is being answered. */
     ovs_be32 poll_xid;          /* Of the poll that is being answered. */
+    bool taking_over;           /* It is the first of a session. */
 
     /* Of the last push. */
     long long int pushed_ms;    /* When, since the epoch; 0: never. */

@@ -49,6 +49,7 @@ get_key(const struct flow *flow, enum deviation_level level,
     key->segment = flow->regs[REG_SEGMENT];
     key->reason = flow->regs[REG_FLAGS] >> FLAG_REASON;
     key->level = level;
+    key->enforced = flow->regs[REG_FLAGS] >> FLAG_ENFORCE & 1;
     if (level == LEVEL_SOURCE) {
         return;
     }
@@ -113,7 +114,6 @@ deviation_from_packet_in(const struct ofp_header *oh, uint8_t table_base,
         .tcp_flags = flow.nw_proto == IPPROTO_TCP ? ntohs(flow.tcp_flags) : 0,
         .vlan = vlan_tci_to_vid(flow.vlans[0].tci),
         .protocol = is_ip(&flow) ? flow.nw_proto : 0,
-        .enforced = flags & FLAG(FLAG_ENFORCE),
         .revoked = flags & FLAG(FLAG_JUDGED_ANEW)
                    && (metadata->ct_mark & MARK_ID_MASK) >= MARK_FIRST_LINK,
         .reply = flags & FLAG(FLAG_REPLY),

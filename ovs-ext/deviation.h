@@ -38,7 +38,8 @@ struct deviation_key {
     uint8_t reason;             /* enum reason. */
     uint8_t level;              /* enum deviation_level. */
     uint8_t bridge;             /* Filled in by who knows it. */
-    uint16_t zero;
+    uint8_t enforced;           /* 1: dropped, for an end enforces. */
+    uint8_t zero;
 };
 BUILD_ASSERT_DECL(sizeof(struct deviation_key) == 52);
 
@@ -50,7 +51,6 @@ struct deviation_packet {
     uint8_t protocol;
     bool unseen;                /* The meter dropped the packet-in: this was
                                  * made of the key, and lacks the rest. */
-    bool enforced;              /* An end enforces: it was dropped. */
     bool revoked;               /* Of a connection that was allowed. */
     bool reply;                 /* ... from its server. */
     uint32_t n_bytes;

@@ -84,12 +84,15 @@ mode_of(const struct party *party)
                            : MODE_INHERIT;
 }
 
-/* The mode that decided: the strictest of the two ends'. */
+/* The mode that decided: the strictest of the two ends'.  If it does not fit
+ * what became of the packets, it has changed since. */
 static enum mode
 deciding_mode(const struct story *s)
 {
-    static const enum mode by_strictness[] = { MODE_ENFORCE, MODE_AUDIT,
-                                               MODE_LEARN };
+    static const enum mode by_strictness[] = { MODE_AUDIT, MODE_LEARN };
+    if (s->dropped) {
+        return MODE_ENFORCE;
+    }
     for (size_t i = 0; i < ARRAY_SIZE(by_strictness); i++) {
         if (mode_of(&s->from) == by_strictness[i]
             || mode_of(&s->to) == by_strictness[i]) {
@@ -133,7 +136,7 @@ story_init(struct story *s, const struct deviation *d,
                   ? reason_names[REASON_REVOKED]
                   : d->key.reason < N_REASONS ? reason_names[d->key.reason]
                   : "unknown",
-        .dropped = p->enforced || (p->unseen && context->topology),
+        .dropped = d->key.enforced,
     };
     if (is_ip(d) || p->eth_type == ETH_TYPE_ARP) {
         s->src = address_to_string(&p->src);
@@ -165,9 +168,6 @@ story_init(struct story *s, const struct deviation *d,
                                   p->reply ? &s->to : &s->from,
                                   p->reply ? &s->from : &s->to, &opening,
                                   context->now_ms / 1000);
-            if (p->unseen) {
-                s->dropped = s->verdict.kind == VERDICT_DENY;
-            }
         }
     }
 }

@@ -91,6 +91,7 @@ take_absorbing(struct deviation_key *key,
     struct bridge_state *b = b_;
     key->bridge = b->index;
     b->accounting.n_unseen += book_absorbing(&b->daemon->book, key, counts,
+                                             b->taking_over,
                                              time_wall_msec());
 }
 
@@ -99,6 +100,7 @@ take_poll(struct bridge_state *b, const struct ofp_header *oh)
 {
     if (!deviation_decode_poll(oh, b->daemon->table_base, take_absorbing, b)) {
         b->poll_xid = 0;
+        b->taking_over = false;
         b->polling = false;
         book_poll_end(&b->daemon->book, b->index);
         if (book_absorbs(&b->daemon->book, b->index)) {
@@ -216,7 +218,7 @@ hear_anew(struct bridge_state *b)
     openflow_send(b->openflow, ofputil_encode_port_desc_stats_request(
                       openflow_version(b->openflow), OFPP_ANY));
     hear_changed(b);
-    b->polling = true;
+    b->polling = b->taking_over = true;
     poll_bridge(b);
 }
 

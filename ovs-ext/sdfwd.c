@@ -22,6 +22,7 @@
 #include "notify.h"
 #include "privileges.h"
 #include "sinks.h"
+#include "smap.h"
 #include "tell.h"
 #include "timeval.h"
 #include "util.h"
@@ -299,6 +300,9 @@ static void
 settings_changed(const struct smap *other_config, void *d_)
 {
     struct daemon *d = d_;
+    /* As ovs-vswitchd does, or a packet would not be what its flow says. */
+    flow_limit_vlans(smap_get_int(other_config, "vlan-limit",
+                                  LEGACY_MAX_VLAN_HEADERS));
     apply_settings(d, configure_from_ovsdb(d, other_config));
 }
 
@@ -540,6 +544,7 @@ main(int argc, char *argv[])
     fatal_ignore_sigpipe();
     notify_init();
     privileges_keep_to_self();
+    flow_limit_vlans(LEGACY_MAX_VLAN_HEADERS);
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_WARN);
     static const char *const talkative[] = { "sdfwd", "configure",
                                              "deviations", "http",

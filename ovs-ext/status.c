@@ -109,7 +109,7 @@ show_status(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
     const struct book *book = &d->book;
     ds_put_format(s, "deviations: %"PRIu64" since the start, %"PRIuSIZE
                   " open; %"PRIu64" packet-ins, of these %"PRIu64
-                  " duplicates; %"PRIu64" the meter dropped\n", book->last_id,
+                  " duplicates; %"PRIu64" did not come\n", book->last_id,
                   hmap_count(&book->open), book->n_packet_ins,
                   book->n_duplicates, book->n_unseen);
     for (size_t i = 0; i < d->n_sinks; i++) {

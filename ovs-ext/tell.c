@@ -45,7 +45,7 @@ static int
 severity_of(enum deviation_event event, const struct deviation *deviation)
 {
     return event != DEVIATION_OPEN ? LOG_INFO
-           : deviation->packet.enforced ? LOG_WARNING : LOG_NOTICE;
+           : deviation->key.enforced ? LOG_WARNING : LOG_NOTICE;
 }
 
 void

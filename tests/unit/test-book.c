@@ -145,7 +145,7 @@ static void
 poll(struct book *book, uint64_t n, long long int now)
 {
     const struct deviation_counts counts = { n, n * 60 };
-    book_absorbing(book, &key, &counts, now);
+    book_absorbing(book, &key, &counts, false, now);
 }
 
 static void
@@ -162,7 +162,7 @@ test_bridges_change_places(void **state OVS_UNUSED)
     book_packet_in(&book, &third, &packet, 1000);
     const struct deviation_counts counts = { 5, 300 };
     book_poll_begin(&book, 1);
-    book_absorbing(&book, &other, &counts, 1500);
+    book_absorbing(&book, &other, &counts, false, 1500);
     book_poll_end(&book, 1);
     absorb(&book, 0, 1500);
     assert_told(&told, 3, 1, 0);
@@ -235,6 +235,23 @@ test_polls_find_what_the_meter_dropped(void **state OVS_UNUSED)
     book_destroy(&book);
 }
 
+/* A new sdfwd finds the flows of the one before: nothing was unseen. */
+static void
+test_flows_are_taken_over(void **state OVS_UNUSED)
+{
+    struct told told = { .n = { 0 } };
+    struct book book;
+    book_init(&book, tell, &told);
+    const struct deviation_counts counts = { 5, 300 };
+    book_poll_begin(&book, 0);
+    assert_false(book_absorbing(&book, &key, &counts, true, 1000));
+    book_poll_end(&book, 0);
+    assert_told(&told, 1, 0, 0);
+    assert_int_equal(told.n_packets, 6);
+    assert_int_equal(book.n_unseen, 0);
+    book_destroy(&book);
+}
+
 /* The end of a flow was not heard: the bridge was away, or restarted. */
 static void
 test_polls_close_what_is_gone(void **state OVS_UNUSED)
@@ -273,6 +290,7 @@ main(void)
         cmocka_unit_test(test_bridges_change_places),
         cmocka_unit_test(test_polls_tell_what_grew),
         cmocka_unit_test(test_polls_find_what_the_meter_dropped),
+        cmocka_unit_test(test_flows_are_taken_over),
         cmocka_unit_test(test_polls_close_what_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
