@@ -22,6 +22,10 @@ struct class {
     char *name;                 /* "shop/app+shop/web", "internet+office". */
     uint32_t id;                /* Not 0. */
     bool enforce;               /* One of the services is in MODE_ENFORCE. */
+
+    /* Set by classes_prune(). */
+    bool local;                 /* A workload of it is on the bridge. */
+    bool needed;                /* A link joins it with one that is local. */
 };
 
 /* The classes that a service or network is part of. */
@@ -46,6 +50,8 @@ struct class_address {
     struct in6_addr address;
     const struct workload *workload;
     const struct class *class;
+    const struct class *around; /* Of the networks that hold it, or NULL: what
+                                 * it would be if it were nobody's. */
     bool foreign;               /* The workload is in another segment, and a
                                  * link leads there: reached through a router
                                  * outside. */
@@ -57,6 +63,8 @@ struct class_segment {
     size_t n_prefixes, allocated_prefixes;
     struct class_address *addresses;
     size_t n_addresses, allocated_addresses;
+    bool local;                 /* Set by classes_prune(): a workload of the
+                                 * segment is on the bridge. */
 };
 
 struct classes {
@@ -72,6 +80,19 @@ struct classes *classes_create(const struct topology *,
                                struct workload *const workloads[],
                                size_t n_workloads);
 void classes_destroy(struct classes *);
+
+/* Makes the prefixes of 'cs' of the topology's networks and its addresses,
+ * once more if it has some. */
+void classes_build_prefixes(struct classes *, const struct topology *,
+                            struct class_segment *cs);
+
+/* Leaves what a bridge needs whose ports, by index of the workload, are
+ * 'ports': see classes-prune.c.  Identifiers stay as they are. */
+void classes_prune(struct classes *, const struct topology *,
+                   struct workload *const workloads[],
+                   const uint16_t ports[], size_t n_workloads, time_t now);
+
+bool classes_segment_is_local(const struct classes *, const struct segment *);
 
 /* The classes of an end of a link; '*n' is 0 if it has none (a service
  * without workloads). */

@@ -222,8 +222,13 @@ add_opening(struct compiler *c, const struct open_id *open, struct hmap *keys)
                                            &n_from);
     struct class *const *to = classes_of(c->classes, &open->link->to, &n_to);
 
+    bool is_local = false;
     for (size_t i = 0; i < n_from; i++) {
         for (size_t j = 0; j < n_to; j++) {
+            if (!from[i]->local && !to[j]->local) {
+                continue;       /* Never meet on this bridge. */
+            }
+            is_local = true;
             for (size_t k = 0; k < n_matches; k++) {
                 struct link_key key = {
                     .from = from[i]->id, .to = to[j]->id,
@@ -236,7 +241,7 @@ add_opening(struct compiler *c, const struct open_id *open, struct hmap *keys)
             }
         }
     }
-    if (n_from && n_to) {
+    if (is_local) {
         add_mark(c, open);
     }
 }
@@ -263,7 +268,7 @@ add_role(struct compiler *c, const struct service *service, const char *match,
         struct link_key key = {
             .from = classes[i]->id, .key = hash_string(match, 0),
         };
-        if (is_new_key(keys, key)) {
+        if (classes[i]->local && is_new_key(keys, key)) {
             add_text(c, TABLE_GUARD, 85,
                      make_cookie(ORIGIN_SERVICE,
                                  stable_hash(service->path, 0)),
@@ -283,7 +288,8 @@ add_dhcp_relay(struct compiler *c, const struct service *service,
     struct link_key key = {
         .from = service->segment->id, .to = 1, .key = hash_string(match, 0),
     };
-    if (!is_new_key(keys, key)) {
+    if (!classes_segment_is_local(c->classes, service->segment)
+        || !is_new_key(keys, key)) {
         return;
     }
     /* All DHCP servers of the segment, whatever their service: the first

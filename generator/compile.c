@@ -180,6 +180,8 @@ compile(const struct topology *topology, const struct ports *ports,
     ofpbuf_init(&c.ofpacts, 1024);
     c.classes = classes_create(topology, ports->workloads,
                                ports->n_workloads);
+    classes_prune(c.classes, topology, ports->workloads, ports->of_workload,
+                  ports->n_workloads, options->now);
 
     struct pipeline_needs needs = find_needs(&c);
     pipeline_add_flows(flows, &needs);
@@ -192,6 +194,9 @@ compile(const struct topology *topology, const struct ports *ports,
     compile_access_ports(&c);
     for (size_t i = 0; i < c.classes->n_segments; i++) {
         const struct class_segment *cs = &c.classes->segments[i];
+        if (!cs->local) {
+            continue;           /* Its traffic passes untouched. */
+        }
         compile_segment(&c, cs->segment, needs.lenient);
         for (size_t j = 0; j < cs->n_prefixes; j++) {
             const struct class_prefix *cp = &cs->prefixes[j];

@@ -3,6 +3,9 @@
  * Pure and deterministic: the same topology, ports and options give the same
  * flows, byte by byte, on every host.
  *
+ * What only concerns workloads that 'ports' does not have is left out, as far
+ * as no packet on the bridge is judged otherwise: docs/pipeline.md.
+ *
  * For W addresses of workloads, M MACs, P prefixes and L openings of links
  * there are about W + M + 2P + 2L flows: docs/pipeline.md has the bound. */
 
