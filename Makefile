@@ -83,6 +83,7 @@ tool_sources = $(wildcard tests/bench/*.c tests/unit/*.c) $(fuzz_sources)
 
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 library = $(OUT)/lib/libsdfw.a
+schemas = $(patsubst %,$(OUT)/obj/%.o,$(wildcard schemas/*.xsd))
 page = $(patsubst %,$(OUT)/obj/%.o,$(wildcard ovs-ext/page/*))
 
 man_pages = $(OUT)/man/sdfw.8 $(OUT)/man/sdfwd.8 $(OUT)/man/sdfw-manifest.5
@@ -98,7 +99,7 @@ $(OUT)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-# The schema becomes part of the library.
+# The schemas become part of the library.
 $(OUT)/obj/schemas/%.o: schemas/%
 	@mkdir -p $(@D)
 	$(LD) -r -b binary -z noexecstack -o $@ $<
@@ -108,7 +109,7 @@ $(OUT)/obj/ovs-ext/page/%.o: ovs-ext/page/%
 	@mkdir -p $(@D)
 	$(LD) -r -b binary -z noexecstack -o $@ $<
 
-$(library): $(call objects,$(library_sources)) $(OUT)/obj/schemas/manifest.xsd.o
+$(library): $(call objects,$(library_sources)) $(schemas)
 	@mkdir -p $(@D)
 	rm -f $@
 	ar rcs $@ $^

@@ -4,6 +4,7 @@
 #include "command.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "push.h"
 
@@ -12,8 +13,9 @@ command_on_bridges(const struct options *options, struct push_options *push,
                    command_report *report)
 {
     if (!options->n_bridges) {
-        fprintf(stderr, "sdfw: %s wants at least one --bridge\n",
-                options->command);
+        fprintf(stderr, "sdfw: %s wants at least one --bridge%s\n",
+                options->command,
+                strcmp(options->command, "show") ? ", or --inventory" : "");
         return EXIT_USAGE;
     }
     struct topology *topology = command_read_topology(

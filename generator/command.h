@@ -17,6 +17,9 @@ enum {
     EXIT_BRIDGE = 3,            /* A bridge, OVSDB or the file of --ports
                                  * failed or refused. */
     EXIT_DENIED = 4,            /* trace: denied; test: not as expected. */
+    EXIT_PARTIAL = 5,           /* push: some bridges have the policy, others
+                                 * have not. */
+    EXIT_ROLLED_BACK = 6,       /* push: deviations rose on a canary. */
     EXIT_USAGE = 64,            /* As in sysexits.h. */
 };
 
@@ -35,6 +38,11 @@ struct options {
     bool quiet;                 /* --quiet */
     bool flows;                 /* --flows */
     const char *segment;        /* --segment */
+    const char *inventory;      /* --inventory */
+    int parallel;               /* --parallel; 0: not given. */
+    int max_fail;               /* --max-fail; -1: not given, as the next. */
+    int canary_wait_s;          /* --canary-wait */
+    int canary_rise;            /* --canary-rise */
     size_t n_tls_files;         /* --private-key and the like. */
     const char **arguments;
     size_t n_arguments;
@@ -72,5 +80,10 @@ typedef int command_report(const struct options *, struct topology *,
  * fill in the rest) to all bridges; reports each.  Returns the exit status. */
 int command_on_bridges(const struct options *, struct push_options *push,
                        command_report *);
+
+/* The same for the bridges of an inventory.  'report' may be NULL: then a
+ * table tells what has become of each. */
+int command_on_inventory(const struct options *, struct push_options *push,
+                         command_report *report);
 
 #endif /* command.h */

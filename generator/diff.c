@@ -172,3 +172,35 @@ diff_flows(const struct flow_set *installed, const struct flow_set *wanted,
     free(matches);
     return counts;
 }
+
+/* The flows of 'set' that do not expire. */
+static void
+copy_lasting(const struct flow_set *set, struct flow_set *lasting)
+{
+    flow_set_init(lasting, set->table_base);
+    for (size_t i = 0; i < set->n; i++) {
+        if (kind_of(&set->flows[i]) != ORIGIN_ADOPT
+            && kind_of(&set->flows[i]) != ORIGIN_LEARNED) {
+            add_change(lasting, set, &set->flows[i], 0);
+        }
+    }
+}
+
+void
+diff_back(const struct flow_set *now, const struct flow_set *before,
+          struct flow_set *changes)
+{
+    struct flow_set lasting;
+    copy_lasting(before, &lasting);
+    diff_flows(now, &lasting, changes);
+    flow_set_destroy(&lasting);
+
+    size_t *matches = diff_match(before, now);
+    for (size_t i = 0; i < now->n; i++) {
+        if (matches[i] == SIZE_MAX
+            && kind_of(&now->flows[i]) == ORIGIN_ADOPT) {
+            add_change(changes, now, &now->flows[i], OFPFC_DELETE_STRICT);
+        }
+    }
+    free(matches);
+}

@@ -268,7 +268,7 @@ struct topology *
 manifest_read(const char *const paths[], size_t n, struct report *report)
 {
     struct reader reader = {
-        .report = report, .schema = xml_schema_create(),
+        .report = report, .schema = xml_schema_create(&xml_manifest),
     };
     size_t n_errors = report->n_errors;
     reader.topology = topology_create();

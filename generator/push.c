@@ -160,6 +160,7 @@ run_job(void *job_)
     }
     if (!result->error) {
         result->error = handle_bridge(job, bridge, db);
+        result->unsure = bridge_is_unsure(bridge);
     }
     ovsdb_close(db);
     bridge_close(bridge);

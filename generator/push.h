@@ -33,6 +33,7 @@ struct push_options {
 struct push_result {
     const char *target;         /* As given. */
     char *error;                /* NULL if all went well. */
+    bool unsure;                /* With 'error': it may have the new flows. */
     char *warning;              /* May be NULL. */
     bool first;                 /* There was nothing of ours before. */
     struct diff_counts counts;
@@ -59,6 +60,12 @@ struct push_result *push_prepare(const struct topology *, const char *target,
                                  struct ports *ports,
                                  const struct flow_set *installed,
                                  const struct push_options *);
+
+/* Gives the bridge of 'result' the flows back that were there before it was
+ * pushed to, in one atomic bundle, and their ports the flood setting.  Returns
+ * an error that the caller must free. */
+char *push_back(const struct push_result *result, const struct push_options *)
+    OVS_WARN_UNUSED_RESULT;
 
 /* Only sets the flood setting of the workloads' ports.  Returns an error that
  * the caller must free. */

@@ -52,6 +52,15 @@ static const struct option_help option_table[] = {
       "instead of now" },
     { "segment", "NAME", "the segment of SRC and DST that are addresses" },
     { "flows", NULL, "show flows too" },
+    { "inventory", "FILE", "the bridges in FILE, see sdfw-inventory(5), "
+      "instead of --bridge" },
+    { "parallel", "N", "so many hosts at once (default: 16)" },
+    { "max-fail", "N", "start no more hosts after more than N failed "
+      "(default: try all)" },
+    { "canary-wait", "SECONDS", "watch deviations on canaries for so long "
+      "before and after (default: 30; 0: do not)" },
+    { "canary-rise", "N", "roll back if deviations rise by half and more "
+      "than N packets a second (default: 1)" },
     { "quiet", NULL, "no warnings; push, check, diff and test: no "
       "summary" },
     { "private-key", "FILE", "for ssl: our private key (PEM)" },
@@ -177,6 +186,25 @@ set_tls_file(struct options *options, const char *name, const char *value)
     }
 }
 
+/* An inventory says what these say. */
+static void
+check_inventory(const struct options *options)
+{
+    if (options->inventory
+        && (options->n_bridges || options->db || options->ports_file
+            || options->n_tls_files)) {
+        usage_error(options->command, "--inventory says which bridges and "
+                    "how; leave out --bridge, --db, --ports, --private-key, "
+                    "--certificate and --ca-cert");
+    } else if (!options->inventory
+               && (options->parallel || options->max_fail >= 0
+                   || options->canary_wait_s >= 0
+                   || options->canary_rise >= 0)) {
+        usage_error(options->command, "--parallel, --max-fail and --canary-* "
+                    "want --inventory");
+    }
+}
+
 static void
 check_tls(const struct options *options)
 {
@@ -219,6 +247,17 @@ set_option(struct options *options, const char *name, const char *value)
         options->now = parse_time(options, value);
     } else if (!strcmp(name, "segment")) {
         options->segment = value;
+    } else if (!strcmp(name, "inventory")) {
+        options->inventory = value;
+    } else if (!strcmp(name, "parallel")) {
+        options->parallel = parse_number(options, name, value, 1, 1000);
+    } else if (!strcmp(name, "max-fail")) {
+        options->max_fail = parse_number(options, name, value, 0, 1000000);
+    } else if (!strcmp(name, "canary-wait")) {
+        options->canary_wait_s = parse_number(options, name, value, 0, 86400);
+    } else if (!strcmp(name, "canary-rise")) {
+        options->canary_rise = parse_number(options, name, value, 0,
+                                            1000000000);
     } else if (!strcmp(name, "flows")) {
         options->flows = true;
     } else if (!strcmp(name, "quiet")) {
@@ -283,6 +322,7 @@ parse_arguments(const struct command *command, int argc, char *argv[],
         usage_error(command->name, "%s wants %s", command->name,
                     command->arguments);
     }
+    check_inventory(options);
     check_tls(options);
 }
 
@@ -327,6 +367,7 @@ main(int argc, char *argv[])
             struct options options = {
                 .command = name, .timeout_s = 30, .adopt_s = 300,
                 .table_base = DEFAULT_TABLE_BASE, .now = time(NULL),
+                .max_fail = -1, .canary_wait_s = -1, .canary_rise = -1,
             };
             parse_arguments(commands[i], argc, argv, &options);
             int status = commands[i]->run(&options);

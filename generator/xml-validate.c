@@ -20,8 +20,6 @@
 #include "check.h"
 #include "util.h"
 
-#define NAMESPACE "urn:ovs-sdfw:manifest:1"
-#define BEGINNING "<manifest xmlns=\"" NAMESPACE "\" version=\"1\">"
 #define MAX_SHOWN 64            /* Bytes of a wrong value. */
 
 struct name_list {
@@ -36,6 +34,7 @@ struct element {
 };
 
 struct xml_schema {
+    const struct xml_language *language;
     xmlDoc *doc;                /* The file, for names; used by 'schema'. */
     xmlSchema *schema;
     struct shash elements;      /* By name; data is struct element. */
@@ -160,9 +159,10 @@ join_names(const struct name_list *list)
 /* Elements and attributes that do not belong. */
 
 static bool
-is_ours(const xmlNode *node)
+is_ours(const struct validation *v, const xmlNode *node)
 {
-    return node->ns && !strcmp((const char *) node->ns->href, NAMESPACE);
+    return node->ns && !strcmp((const char *) node->ns->href,
+                               v->schema->language->namespace);
 }
 
 static void
@@ -211,7 +211,8 @@ report_element(const struct validation *v, const xmlNode *node,
                  "no elements", name, parent);
     } else if (known && holds_name(allowed, name)) {
         error_at(v, node, "element '%s' is of another namespace; that of "
-                 "manifests is " NAMESPACE, name);
+                 "a %s is %s", name, v->schema->language->root,
+                 v->schema->language->namespace);
     } else if (known) {
         error_at(v, node, "element '%s' does not belong in '%s', which may "
                  "hold %s", name, parent, names);
@@ -233,9 +234,9 @@ weed(const struct validation *v, xmlNode *node)
     for (xmlNode *child = xml_first(node); child; child = next) {
         const char *name = (const char *) child->name;
         next = xml_next(child);
-        if (!is_ours(child) || !holds_name(allowed, name)) {
+        if (!is_ours(v, child) || !holds_name(allowed, name)) {
             const char *nearest
-                = is_ours(child) ? check_nearest(name, allowed->names,
+                = is_ours(v, child) ? check_nearest(name, allowed->names,
                                                  allowed->n) : NULL;
             report_element(v, child, allowed, nearest);
             if (!nearest) {
@@ -286,9 +287,18 @@ value_hint(const char *element, const char *name)
         { "interface", "the name of an interface such as vnet3" },
         { "iface-id", "the external_ids:iface-id of an interface" },
         { "href", "the name of a file such as parts/web.xml" },
+        { "db", "unix:FILE, tcp:HOST[:PORT] or ssl:HOST[:PORT]" },
+        { "openflow", "unix:FILE, tcp:HOST[:PORT] or ssl:HOST[:PORT]" },
+        { "group", "canary" },
+        { "private-key", "the name of a file in PEM" },
+        { "certificate", "the name of a file in PEM" },
+        { "ca-cert", "the name of a file in PEM" },
     };
     if (!strcmp(name, "version") && !strcmp(element, "manifest")) {
         return "1, the version of the manifest language";
+    }
+    if (!strcmp(name, "version") && !strcmp(element, "inventory")) {
+        return "1, the version of the inventory language";
     }
     if (!strcmp(name, "port") && !strcmp(element, "expect")) {
         return "one port from 0 to 65535";
@@ -410,14 +420,18 @@ xml_validate(xmlDoc *doc, const struct xml_schema *schema, const char *name,
     struct validation v = { .schema = schema, .name = name,
                             .report = report };
     xmlNode *root = xmlDocGetRootElement(doc);
-    if (!xml_is(root, "manifest")) {
-        error_at(&v, root, "the root is '%s'; a manifest begins with "
-                 BEGINNING, root->name);
+    const struct xml_language *l = schema->language;
+    if (!xml_is(root, l->root)) {
+        error_at(&v, root, "the root is '%s'; a %s begins with "
+                 "<%s xmlns=\"%s\" version=\"1\">", root->name, l->root,
+                 l->root, l->namespace);
         return false;
     }
-    if (!is_ours(root)) {
-        error_at(&v, root, "'manifest' has %s; it begins with " BEGINNING,
-                 root->ns ? "an unknown namespace" : "no namespace");
+    if (!is_ours(&v, root)) {
+        error_at(&v, root, "'%s' has %s; it begins with "
+                 "<%s xmlns=\"%s\" version=\"1\">", l->root,
+                 root->ns ? "an unknown namespace" : "no namespace",
+                 l->root, l->namespace);
         return false;
     }
     if (run_schema(doc, &v, ignore_error)) {
@@ -433,29 +447,52 @@ xml_validate(xmlDoc *doc, const struct xml_schema *schema, const char *name,
     return false;
 }
 
-/* The schema. */
-
-/* schemas/manifest.xsd, which the linker puts into the program (Makefile). */
+/* The schemas, which the linker puts into the program (Makefile). */
 extern const char _binary_schemas_manifest_xsd_start[];
 extern const char _binary_schemas_manifest_xsd_end[];
+extern const char _binary_schemas_inventory_xsd_start[];
+extern const char _binary_schemas_inventory_xsd_end[];
+
+const struct xml_language xml_manifest = {
+    .root = "manifest",
+    .namespace = "urn:ovs-sdfw:manifest:1",
+    .levels = 5,
+    .schema = _binary_schemas_manifest_xsd_start,
+    .schema_end = _binary_schemas_manifest_xsd_end,
+};
+
+const struct xml_language xml_inventory = {
+    .root = "inventory",
+    .namespace = "urn:ovs-sdfw:inventory:1",
+    .levels = 3,
+    .schema = _binary_schemas_inventory_xsd_start,
+    .schema_end = _binary_schemas_inventory_xsd_end,
+};
 
 struct xml_schema *
-xml_schema_create(void)
+xml_schema_create(const struct xml_language *language)
 {
-    const char *text = _binary_schemas_manifest_xsd_start;
-    xmlDoc *doc = xmlReadMemory(text, _binary_schemas_manifest_xsd_end - text,
-                                "manifest.xsd", NULL, XML_PARSE_NONET);
+    xmlDoc *doc = xmlReadMemory(language->schema,
+                                language->schema_end - language->schema,
+                                language->root, NULL, XML_PARSE_NONET);
     xmlSchemaParserCtxt *parser = xmlSchemaNewDocParserCtxt(doc);
     xmlSchema *schema = xmlSchemaParse(parser);
     xmlSchemaFreeParserCtxt(parser);
     ovs_assert(schema);         /* It is part of the program. */
 
     struct xml_schema *result = xmalloc(sizeof *result);
+    result->language = language;
     result->doc = doc;
     result->schema = schema;
     shash_init(&result->elements);
     index_elements(result, xmlDocGetRootElement(doc));
     return result;
+}
+
+const struct xml_language *
+xml_schema_language(const struct xml_schema *schema)
+{
+    return schema->language;
 }
 
 void

@@ -1,4 +1,5 @@
-/* One manifest file: parsed by libxml2 and validated against the schema.
+/* One file, a manifest or an inventory: parsed by libxml2 and validated
+ * against the schema of its language.
  *
  * libxml2's way to say what is wrong is made into ours: file, line, what is
  * wrong and what would be right. */
@@ -10,9 +11,19 @@
 
 #include "report.h"
 
-/* A schema that is ready for use, or NULL after an error in 'report'.  The
- * caller frees it with xml_schema_destroy(). */
-struct xml_schema *xml_schema_create(void);
+/* What files are written in. */
+struct xml_language {
+    const char *root;           /* "manifest": its element, and its name. */
+    const char *namespace;
+    int levels;                 /* How deep elements are nested. */
+    const char *schema, *schema_end; /* In schemas/, as text. */
+};
+extern const struct xml_language xml_manifest, xml_inventory;
+
+/* A schema that is ready for use.  The caller frees it with
+ * xml_schema_destroy(). */
+struct xml_schema *xml_schema_create(const struct xml_language *);
+const struct xml_language *xml_schema_language(const struct xml_schema *);
 void xml_schema_destroy(struct xml_schema *);
 
 /* Parses and validates 'file', which findings call 'name'.  Returns NULL after
