@@ -17,6 +17,7 @@
 #include "jsonrpc.h"
 #include "stream.h"
 #include "timeval.h"
+#include "tls.h"
 #include "util.h"
 
 struct ovsdb {
@@ -58,7 +59,7 @@ ovsdb_open(const char *remote, long long int deadline_ms,
         poll_block();
     }
     if (error) {
-        bool tls = error == EPROTO && !strncmp(db->remote, "ssl:", 4);
+        bool tls = tls_may_have_failed(db->remote, error);
         char *message = xasprintf("%s: cannot reach OVSDB: %s (%s)",
                                   db->remote,
                                   tls ? "TLS failed" : ovs_strerror(error),

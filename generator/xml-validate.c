@@ -211,7 +211,8 @@ report_element(const struct validation *v, const xmlNode *node,
                  "no elements", name, parent);
     } else if (known && holds_name(allowed, name)) {
         error_at(v, node, "element '%s' is of another namespace; that of "
-                 "a %s is %s", name, v->schema->language->root,
+                 "%s %s is %s", name, v->schema->language->article,
+                 v->schema->language->root,
                  v->schema->language->namespace);
     } else if (known) {
         error_at(v, node, "element '%s' does not belong in '%s', which may "
@@ -422,9 +423,9 @@ xml_validate(xmlDoc *doc, const struct xml_schema *schema, const char *name,
     xmlNode *root = xmlDocGetRootElement(doc);
     const struct xml_language *l = schema->language;
     if (!xml_is(root, l->root)) {
-        error_at(&v, root, "the root is '%s'; a %s begins with "
-                 "<%s xmlns=\"%s\" version=\"1\">", root->name, l->root,
-                 l->root, l->namespace);
+        error_at(&v, root, "the root is '%s'; %s %s begins with "
+                 "<%s xmlns=\"%s\" version=\"1\">", root->name, l->article,
+                 l->root, l->root, l->namespace);
         return false;
     }
     if (!is_ours(&v, root)) {
@@ -455,6 +456,7 @@ extern const char _binary_schemas_inventory_xsd_end[];
 
 const struct xml_language xml_manifest = {
     .root = "manifest",
+    .article = "a",
     .namespace = "urn:ovs-sdfw:manifest:1",
     .levels = 5,
     .schema = _binary_schemas_manifest_xsd_start,
@@ -463,6 +465,7 @@ const struct xml_language xml_manifest = {
 
 const struct xml_language xml_inventory = {
     .root = "inventory",
+    .article = "an",
     .namespace = "urn:ovs-sdfw:inventory:1",
     .levels = 3,
     .schema = _binary_schemas_inventory_xsd_start,

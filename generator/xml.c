@@ -116,9 +116,9 @@ start_element(void *parser_, const xmlChar *name, const xmlChar *prefix,
         }
     }
     if (parser->nameNr > MAX_DEPTH) {
-        error_at(sink, line, "elements are nested deeper than %d; a %s "
-                 "needs %d levels", MAX_DEPTH, sink->language->root,
-                 sink->language->levels);
+        error_at(sink, line, "elements are nested deeper than %d; %s %s "
+                 "needs %d levels", MAX_DEPTH, sink->language->article,
+                 sink->language->root, sink->language->levels);
         sink->refused = true;
         xmlStopParser(parser);
         return;
@@ -185,9 +185,10 @@ syntax_error(void *sink_, xmlError *e)
     sink->refused = true;
     char *message = xmemdup0(e->message, strcspn(e->message, "\n"));
     if (e->code == XML_ERR_DOCUMENT_EMPTY) {
-        error_at(sink, e->line, "this is not XML; a %s begins with "
-                 "<%s xmlns=\"%s\" version=\"1\">", sink->language->root,
-                 sink->language->root, sink->language->namespace);
+        error_at(sink, e->line, "this is not XML; %s %s begins with "
+                 "<%s xmlns=\"%s\" version=\"1\">", sink->language->article,
+                 sink->language->root, sink->language->root,
+                 sink->language->namespace);
     } else if (e->code == XML_ERR_TAG_NAME_MISMATCH && e->str1 && e->str2) {
         error_at(sink, e->line, "'</%s>' does not close '<%s>' of line %d; "
                  "close that first, with '</%s>'", e->str2, e->str1, e->int1,

@@ -13,7 +13,8 @@
 
 /* What files are written in. */
 struct xml_language {
-    const char *root;           /* "manifest": its element, and its name. */
+    const char *root;           /* "manifest": its element, and its name; */
+    const char *article;        /* ... "a". */
     const char *namespace;
     int levels;                 /* How deep elements are nested. */
     const char *schema, *schema_end; /* In schemas/, as text. */
