@@ -86,7 +86,8 @@ library = $(OUT)/lib/libsdfw.a
 schemas = $(patsubst %,$(OUT)/obj/%.o,$(wildcard schemas/*.xsd))
 page = $(patsubst %,$(OUT)/obj/%.o,$(wildcard ovs-ext/page/*))
 
-man_pages = $(OUT)/man/sdfw.8 $(OUT)/man/sdfwd.8 $(OUT)/man/sdfw-manifest.5
+man_pages = $(OUT)/man/sdfw.8 $(OUT)/man/sdfwd.8 $(OUT)/man/sdfw-manifest.5 \
+	$(OUT)/man/sdfw-inventory.5
 
 .PHONY: all deps demo check check-unit check-system check-man bench fuzz \
 	install clean
@@ -149,10 +150,10 @@ $(OUT)/man/sdfwd.8: docs/man/sdfwd.inc $(OUT)/bin/sdfwd
 	sed '/^\.TH/s/"[A-Z][a-z]* [0-9]*"/"$(RELEASED)"/' $@.new >$@
 	rm $@.new
 
-$(OUT)/man/sdfw-manifest.5: docs/man/manifest.xsl schemas/manifest.xsd
+$(OUT)/man/sdfw-%.5: docs/man/%.xsl schemas/%.xsd docs/man/schema.xsl
 	@mkdir -p $(@D)
 	xsltproc --stringparam version $(VERSION) --stringparam date $(RELEASED) \
-		-o $@ $^
+		-o $@ $< schemas/$*.xsd
 
 -include $(patsubst %.o,%.d,$(call objects,$(command_sources) \
 	$(daemon_sources) $(library_sources) $(tool_sources)))
@@ -180,6 +181,7 @@ bench: deps
 	@python3 tests/bench/bench.py $(OUT) $(SIZES)
 	@python3 tests/bench/daemon.py $(OUT)
 	@python3 tests/bench/deviations.py $(OUT)
+	@python3 tests/bench/inventory.py $(OUT)
 
 SECONDS = 60
 fuzz: deps

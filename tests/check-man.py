@@ -125,10 +125,10 @@ def check_exit_statuses(_, page):
 
 
 def check_elements(schema, page):
-    """sdfw-manifest(5) has every element and attribute of the schema"""
+    """the page of a schema has every element and attribute of it"""
     sections = {}
     for part in ("ELEMENTS", "OPENINGS"):
-        sections.update(parts(page[part], "SS"))
+        sections.update(parts(page.get(part, ""), "SS"))
     found = {re.match("<(.*?)>", title)[1]: text
              for title, text in sections.items()}
     expected = elements(schema)
@@ -140,7 +140,7 @@ def check_elements(schema, page):
 
 
 def check_types(schema, page):
-    """sdfw-manifest(5) has every type of the schema"""
+    """... and every type"""
     return same("VALUES", (t.get("name") for t in
                            schema.findall(f"{XS}simpleType")),
                 tags(page["VALUES"]))
@@ -207,15 +207,19 @@ def check_example(sdfw, page):
 def main(sdfw, directory):
     def page(name):
         return parts((pathlib.Path(directory) / name).read_text(), "SH")
-    schema = ElementTree.parse(ROOT / "schemas/manifest.xsd").getroot()
+    def schema(name):
+        return ElementTree.parse(ROOT / f"schemas/{name}.xsd").getroot()
     sdfw_8, manifest_5 = page("sdfw.8"), page("sdfw-manifest.5")
+    inventory_5 = page("sdfw-inventory.5")
     program = Help(sdfw)
     failed = 0
     checks = [(check, program, sdfw_8) for check in (
                   check_commands, check_options_of_commands, check_options,
                   check_dead_options, check_exit_statuses)] \
-        + [(check, schema, manifest_5) for check in (
+        + [(check, schema("manifest"), manifest_5) for check in (
                   check_elements, check_types, check_icmp_names)] \
+        + [(check, schema("inventory"), inventory_5) for check in (
+                  check_elements, check_types)] \
         + [(check, sdfw, manifest_5) for check in (
                   check_icmp_names_work, check_example)]
     for check, subject, its_page in checks:

@@ -90,8 +90,10 @@ or
 .BR ssl: ,
 by default at port 6640), or
 .BR \-\-ports .
-Bridges of one command share these, so the bridges of several hosts take
-several commands.
+Bridges of one command share these; for the bridges of several hosts there is
+.BR \-\-inventory ,
+see
+.BR sdfw\-inventory (5).
 .PP
 A push holds a lock in OVSDB, so that a second one waits.  With
 .B \-\-ports
@@ -112,7 +114,7 @@ shop/db/db\-1    4
 Done; right; nothing to change.
 .TP
 1
-A topology is wrong.
+A topology or an inventory is wrong.
 .TP
 2
 .BR plan ", " diff :
@@ -131,6 +133,19 @@ denied.
 an assertion does not hold.
 .BR explain :
 not of this topology.
+.TP
+5
+.B push
+with
+.BR \-\-inventory :
+some bridges have the policy and others have not.
+.TP
+6
+.B push
+with
+.BR \-\-inventory :
+deviations rose on a canary, and all canaries have again what they had.  If one
+could not be rolled back, it is 5.
 .TP
 64
 The command line is wrong.
@@ -154,7 +169,8 @@ What
 asks.
 .TP
 .I PREFIX/share/sdfw/manifest.xsd
-The schema of manifests, for editors; \fBsdfw\fR has its own copy.
+The schema of manifests, for editors; \fBsdfw\fR has its own copy.  That of
+inventories is beside it.
 .SH EXAMPLES
 In CI, without a bridge:
 .PP
@@ -184,6 +200,14 @@ sdfw push \-\-bridge ssl:hv1 \-\-db ssl:hv1 \e
 .RE
 .fi
 .PP
+All bridges of a site, canaries first:
+.PP
+.nf
+.RS
+sdfw push \-\-inventory site.xml topology
+.RE
+.fi
+.PP
 Is the bridge as the topology says?
 .PP
 .nf
@@ -193,6 +217,7 @@ sdfw plan \-\-bridge br0 topology >/dev/null || echo "no: $?"
 .fi
 .SH SEE ALSO
 .BR sdfw\-manifest (5),
+.BR sdfw\-inventory (5),
 .BR ovs\-vswitchd (8),
 .BR ovs\-vsctl (8),
 .BR ovs\-ofctl (8),

@@ -125,18 +125,16 @@ class Fleet:
         return subprocess.CompletedProcess(arguments, process.returncode,
                                            stdout, stderr)
 
-    def slow(self, port, number, delay):
-        """A slow way to the OpenFlow of a lab: 127.0.0.1:PORT."""
+    def slow(self, port, number, delay, to_port=6653):
+        """A slow way to the OpenFlow of a lab: 127.0.0.1:PORT.  Returns the
+        endpoint."""
         process = subprocess.Popen(
             ["ip", "netns", "exec", self.ns, sys.executable,
              str(HERE / "slow.py"), str(port), self.labs[number - 1].address,
-             "6653", str(delay)])
+             str(to_port), str(delay)])
 
         def stop():
             process.kill()
             process.wait()
         self.cleanup.append(stop)
-
-    def revalidate(self):
-        for lab in self.labs:
-            lab.run("ovs-appctl", "revalidator/wait")
+        return f"ssl:127.0.0.1:{port}"

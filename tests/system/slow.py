@@ -2,7 +2,7 @@
 
 usage: slow.py LISTEN-PORT HOST PORT DELAY
 
-Each piece of at most 4,096 bytes waits DELAY seconds.  Listens on 127.0.0.1.
+Each piece of at most 65,536 bytes waits DELAY seconds.  Listens on 127.0.0.1.
 """
 import socket
 import sys
@@ -12,7 +12,7 @@ import time
 
 def pump(source, target, delay):
     try:
-        while data := source.recv(4096):
+        while data := source.recv(65536):
             time.sleep(delay)
             target.sendall(data)
     except OSError:
