@@ -116,6 +116,7 @@ note_of(const struct fleet *fleet, const struct fleet_host *host,
                                         "the host failed"
                         : fleet->interrupted ? "not started: interrupted"
                         : fleet->rolled_back ? "not started: deviations rose"
+                        : fleet->canary_failed ? "not started: a canary failed"
                         : "not started: too many failed");
     } else if (o->state == FLEET_NOT_ROLLED_BACK) {
         ds_put_cstr(&s, "NOT ROLLED BACK: ");

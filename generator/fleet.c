@@ -298,8 +298,8 @@ fleet_run(struct topology *topology, const struct inventory *inventory,
     watch_signals(&r);
     run_hosts(&r, true);
     decide(&r);
-    if (!r.fleet->rolled_back
-        && (!r.fleet->n_failed || settings->push.read_only)) {
+    r.fleet->canary_failed = r.fleet->n_failed && !settings->push.read_only;
+    if (!r.fleet->rolled_back && !r.fleet->canary_failed) {
         run_hosts(&r, false);
     }
     close(r.signal_fd);

@@ -56,7 +56,7 @@ struct fleet {
     struct fleet_outcome *outcomes; /* Of all bridges. */
     size_t n_outcomes;
     size_t n_running, n_finished, n_failed; /* Hosts. */
-    bool rolled_back, interrupted;
+    bool canary_failed, rolled_back, interrupted;
 };
 
 struct fleet_settings {
