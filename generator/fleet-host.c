@@ -145,12 +145,6 @@ watch(const struct work *work, enum fleet_state state, double rates[])
     return ok;
 }
 
-bool
-fleet_is_risen(double before, double after, int rise)
-{
-    return after > before * 1.5 + rise;
-}
-
 static void
 look(const struct work *work, const double before[])
 {
@@ -162,8 +156,8 @@ look(const struct work *work, const double before[])
         outcome->rate_before = before[i];
         outcome->rate_after = after[i];
         outcome->looked = ok;
-        outcome->risen = !ok || fleet_is_risen(before[i], after[i],
-                                               work->settings->canary_rise);
+        outcome->risen = !ok || after[i] > before[i] * 1.5
+                                           + work->settings->canary_rise;
     }
     free(after);
 }

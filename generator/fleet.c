@@ -3,6 +3,7 @@
 #include "fleet.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "timeval.h"
 #include "util.h"
 
 struct runner {
@@ -41,13 +43,14 @@ is_canary(const struct runner *r, const struct fleet_host *host)
 
 /* Starting. */
 
-/* The child.  An interrupt from the terminal goes to it too, but it finishes
- * what it has begun. */
+/* The child.  An interrupt from the terminal, and its end, go to it too, but
+ * it finishes what it has begun. */
 static void OVS_NO_RETURN
 run_child(const struct runner *r, const struct fleet_host *host,
           int control_fd)
 {
     signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     close(r->signal_fd);
     for (size_t i = 0; i < r->fleet->n_hosts; i++) {
         if (r->fleet->hosts[i].control_fd >= 0) {
@@ -62,15 +65,30 @@ run_child(const struct runner *r, const struct fleet_host *host,
     _exit(0);
 }
 
+/* Sets what became of those bridges of which nothing is known. */
 static void
 fail_host(struct fleet_host *host, enum fleet_state state, const char *error)
 {
     for (size_t i = 0; i < host->host->n_bridges; i++) {
         struct fleet_outcome *outcome = &host->outcomes[i];
-        outcome->state = state;
-        ovs_strlcpy(outcome->error, error, sizeof outcome->error);
+        if (outcome->state == FLEET_NOT_STARTED) {
+            outcome->state = state;
+            ovs_strlcpy(outcome->error, error, sizeof outcome->error);
+        }
     }
     host->failed = true;
+}
+
+/* Each step of a child ends in time by itself, unless a name server keeps it
+ * waiting.  A canary has nine: it connects so often. */
+static long long int
+deadline_of(const struct runner *r, const struct fleet_host *host)
+{
+    const struct fleet_settings *s = r->settings;
+    return time_msec() + 5000
+           + (is_canary(r, host) ? 9 * s->push.timeout_ms
+                                   + 2000LL * s->canary_wait_s
+              : s->push.timeout_ms);
 }
 
 static void
@@ -78,6 +96,7 @@ start_host(struct runner *r, struct fleet_host *host)
 {
     int pair[2] = { -1, -1 };
     host->started = true;
+    host->deadline_ms = deadline_of(r, host);
     host->output_fd = memfd_create("sdfw", MFD_CLOEXEC);
     if (host->output_fd >= 0
         && (!is_canary(r, host)
@@ -123,7 +142,9 @@ finish_host(struct runner *r, struct fleet_host *host, int status)
         host->control_fd = -1;
     }
     if (!WIFEXITED(status) || WEXITSTATUS(status)) {
-        fail_host(host, FLEET_UNSURE, "the process for it died; push again");
+        fail_host(host, FLEET_UNSURE, host->deadline_ms <= time_msec()
+                  ? "did not end in time; does a name server answer?"
+                  : "the process for it died; push again");
     }
     for (size_t i = 0; i < host->host->n_bridges; i++) {
         host->failed |= host->outcomes[i].state != FLEET_DONE
@@ -143,6 +164,24 @@ reap(struct runner *r)
             finish_host(r, host, status);
         }
     }
+}
+
+/* Ends children whose time is over.  Returns how long the next one has, in
+ * milliseconds, or -1. */
+static int
+end_late(const struct fleet *fleet)
+{
+    long long int next = LLONG_MAX;
+    for (size_t i = 0; i < fleet->n_hosts; i++) {
+        const struct fleet_host *host = &fleet->hosts[i];
+        if (host->pid && !host->waits) {
+            next = MIN(next, host->deadline_ms);
+            if (host->deadline_ms <= time_msec()) {
+                kill(host->pid, SIGKILL);
+            }
+        }
+    }
+    return next == LLONG_MAX ? -1 : MAX(next - time_msec(), 100);
 }
 
 static void
@@ -170,7 +209,7 @@ wait_for_event(struct runner *r)
             .fd = listens ? fleet->hosts[i].control_fd : -1, .events = POLLIN,
         };
     }
-    poll(fds, fleet->n_hosts + 1, -1);
+    poll(fds, fleet->n_hosts + 1, end_late(fleet));
     for (size_t i = 0; i < fleet->n_hosts; i++) {
         char byte;
         if (fds[i].fd >= 0 && fds[i].revents
@@ -237,6 +276,7 @@ decide(struct runner *r)
             char byte = fleet->rolled_back ? FLEET_ROLL_BACK : FLEET_KEEP;
             ignore(write(host->control_fd, &byte, 1));
             host->waits = false;
+            host->deadline_ms = deadline_of(r, host);
             fleet->n_running++;
         }
     }
@@ -252,6 +292,7 @@ watch_signals(struct runner *r)
     sigemptyset(&mask);
     sigaddset(&mask, SIGCHLD);
     sigaddset(&mask, SIGINT);
+    sigaddset(&mask, SIGHUP);
     sigaddset(&mask, SIGTERM);
     sigprocmask(SIG_BLOCK, &mask, &r->old_mask);
     r->signal_fd = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);

@@ -45,6 +45,7 @@ struct fleet_host {
     struct fleet_outcome *outcomes; /* As host->bridges. */
     int output_fd;              /* What 'report' printed; -1: not started. */
     int pid;                    /* 0: does not run. */
+    long long int deadline_ms;  /* When it is ended. */
     int control_fd;             /* To a canary; -1: none. */
     bool started, failed;
     bool waits;                 /* A canary that waits for a decision. */
@@ -64,7 +65,8 @@ struct fleet_settings {
     unsigned int parallel;      /* Hosts at once. */
     size_t max_fail;            /* Start no more after more failures. */
     int canary_wait_s;          /* How long to look; 0: not at all. */
-    int canary_rise;            /* See fleet_is_risen(). */
+    int canary_rise;            /* How many deviating packets a second more
+                                 * than half as much again are too many. */
 
     /* May be NULL.  Called in the child: prints. */
     void (*report)(struct push_result *, void *aux);
@@ -73,15 +75,11 @@ struct fleet_settings {
     void *aux;
 };
 
-/* SIGINT and SIGTERM keep further hosts from being started.  The caller frees
- * the result with fleet_destroy(). */
+/* SIGINT, SIGHUP and SIGTERM keep further hosts from being started.  The
+ * caller frees the result with fleet_destroy(). */
 struct fleet *fleet_run(struct topology *, const struct inventory *,
                         const struct fleet_settings *);
 void fleet_destroy(struct fleet *);
-
-/* The rate counts as risen if it is more than half as much again as it was,
- * and 'rise' packets a second on top of that. */
-bool fleet_is_risen(double before, double after, int rise);
 
 /* The child's part: does what there is to do for 'host'.  Over 'control_fd',
  * unless it is -1, a canary says when it has looked, and is told what to

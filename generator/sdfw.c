@@ -59,8 +59,8 @@ static const struct option_help option_table[] = {
       "(default: try all)" },
     { "canary-wait", "SECONDS", "watch deviations on canaries for so long "
       "before and after (default: 30; 0: do not)" },
-    { "canary-rise", "N", "roll back if deviations rise by half and more "
-      "than N packets a second (default: 1)" },
+    { "canary-rise", "N", "roll back if deviations rise by more than half "
+      "and N packets a second (default: 1)" },
     { "quiet", NULL, "no warnings; push, check, diff and test: no "
       "summary" },
     { "private-key", "FILE", "for ssl: our private key (PEM)" },

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 
-from lab import HERE, Lab, run
+from lab import HERE, Closing, Lab, run
 
 NAMESPACE = "urn:ovs-sdfw:inventory:1"
 LISTEN = ["--private-key={0}/switch-privkey.pem",
@@ -26,11 +26,12 @@ def make_pki(directory):
         assert not done.returncode, done.stderr
 
 
-class Fleet:
+class Fleet(Closing):
     """'labs' are the hosts; hv1 is at 192.0.2.2, hv2 at 192.0.2.6, ..."""
 
     def __init__(self, sdfw, n):
-        self.sdfw, self.labs, self.cleanup = sdfw, [], []
+        super().__init__()
+        self.sdfw, self.labs = sdfw, []
         self.dir = tempfile.mkdtemp(prefix="sdfw-fleet-")
         self.cleanup.append(lambda: shutil.rmtree(self.dir, True))
         try:
@@ -45,19 +46,6 @@ class Fleet:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        while self.cleanup:
-            try:
-                self.cleanup.pop()()
-            except Exception as error:
-                print(f"fleet: cleaning up: {error}", file=sys.stderr)
 
     def add_host(self, i):
         lab = Lab(self.sdfw)

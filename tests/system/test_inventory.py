@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from daemon import Sdfwd
+from daemon import Sdfwd, until
 from fleet import Fleet
 from lab import run
 
@@ -159,6 +159,29 @@ def test_dead_and_slow(fleet):
         == set(dead), done.stdout
 
 
+def test_two_bridges(fleet):
+    """a host may have several bridges, of which one fails alone"""
+    unpush(fleet)
+    host = fleet.labs[1]
+    host.vsctl("add-br", "br1", "--", "set", "bridge", "br1",
+               "datapath_type=netdev", "--", "set-controller", "br1",
+               "pssl:6654")
+    try:
+        two = fleet.host(2).replace("</host>", '<bridge name="br1" openflow='
+                                    f'"ssl:{host.address}:6654"/></host>')
+        _, done = push(fleet, fleet.inventory(two))
+        assert "2 of 2 bridges have this policy" in done.stdout, done.stdout
+        assert re.search(r"hv2 +br1 +new .* none of the workloads is here",
+                         done.stdout), done.stdout
+        host.unpush()
+        _, done = push(fleet, fleet.inventory(two.replace(":6654", ":6655")),
+                       status=5)
+        assert re.search(r"hv2 +br0 +new", done.stdout) and re.search(
+            r"hv2 +br1 +old .*refused", done.stdout), done.stdout
+    finally:
+        host.vsctl("del-br", "br1")
+
+
 def test_max_fail(fleet):
     """after more than --max-fail failures no host is started"""
     unpush(fleet)
@@ -175,6 +198,26 @@ def test_max_fail(fleet):
     assert [found[f"hv{i}"][0] for i in range(1, 5)] == \
         ["old", "new", "old", "old"], done.stdout
     assert "not started" in found["hv4"][2], done.stdout
+
+
+def test_late(fleet):
+    """a host whose process does not end in time is given up"""
+    unpush(fleet)
+    hosts = [fleet.host(9, openflow="ssl:127.0.0.1:7001"), fleet.host(2)]
+    process = fleet.start("push", "--inventory", fleet.inventory(*hosts),
+                          "--parallel=1", "--timeout=1", fleet.manifest)
+    until(lambda: children(process.pid), "the first host is begun")
+    os.kill(children(process.pid)[0], signal.SIGSTOP)
+    stdout, stderr = process.communicate(timeout=60)
+    found = rows(stdout)
+    assert process.returncode == 5, stdout + stderr
+    assert found["hv9"][0] == "unknown" and found["hv9"][2].startswith(
+        "did not end in time") and found["hv2"][0] == "new", stdout
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as stream:
+        return [int(child) for child in stream.read().split()]
 
 
 def test_quiet(fleet):
