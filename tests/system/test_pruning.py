@@ -2,6 +2,7 @@
 workloads need, and what a link allows, and nothing else, passes from end to
 end."""
 import frames as f
+from daemon import Sdfwd, until
 from lab import Lab
 from policy import HOSTS, manifest
 
@@ -123,6 +124,22 @@ def test_spoofed(pair):
         web.inject(gre(web.address(), b"honest"),
                    gre(pair.hosts["db1"].address(), b"spoofed"))
     assert seen.saw(b"honest") and not seen.saw(b"spoofed")
+
+
+def test_told(pair):
+    """sdfwd agrees with a push, and names a workload that its bridge does not
+    know, when somebody tries to reach it"""
+    push(pair, manifest())
+    path = pair.near.file("m.xml", manifest())
+    with Sdfwd(pair.near, path) as sdfwd:
+        until(lambda: "connected (datapath" in sdfwd.log(), "it hears")
+        assert "nothing to change" in pair.near.command(
+            "push", "--bridge", "br0", path).stdout
+        assert not pair.hosts["web1"].ask(
+            "tcp", pair.hosts["db1"].address(), 5432, 0.2)
+        until(lambda: "no-link dropped: shop/web/web1 (10.7.0.11) -> "
+              "shop/db/db1 (10.7.0.31) tcp/5432; nearest: " in sdfwd.log(),
+              f"it is told: {sdfwd.log()}")
 
 
 def test_moves(pair):
