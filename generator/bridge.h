@@ -58,6 +58,10 @@ void bridge_put_meters(struct ofpbuf *, int of_version,
                        const struct report_settings *settings,
                        const struct ports *ports, const struct ports *before);
 
+/* Removes all flows with our cookie prefix, and the meters that begin at
+ * REPORT_METER. */
+char *bridge_clear(struct bridge *) OVS_WARN_UNUSED_RESULT;
+
 /* Sets OFPPC_NO_FLOOD as 'wanted', by port number, says, so that what others
  * flood does not reach a workload.  '*n_changed' counts ports that were not
  * so. */

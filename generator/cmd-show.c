@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bridge.h"
+#include "overlay.h"
 #include "push.h"
 #include "timeval.h"
 #include "util.h"
@@ -116,7 +117,8 @@ print_workloads(const struct push_result *result)
             snprintf(port, sizeof port, "%u", result->ports->of_workload[i]);
         }
         printf("  %-34s %5s %-8s", path, port,
-               mode_to_string(service_mode(workload->home)));
+               mode_to_string(overlay_service_mode(result->ports->overlay,
+                                                   workload->home)));
         for (size_t j = 0; j < workload->n_addresses; j++) {
             char *address = address_to_string(&workload->addresses[j]);
             printf("%s%s", j ? ", " : " ", address);

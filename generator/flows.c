@@ -296,8 +296,10 @@ flow_table_name(uint8_t table_base, uint8_t table)
 static void
 format_place(struct ds *s, const struct location *where)
 {
-    if (where->file) {
+    if (where->file && where->line) {
         ds_put_format(s, " (%s:%d)", where->file, where->line);
+    } else if (where->file) {
+        ds_put_format(s, " (%s)", where->file);
     }
 }
 
@@ -319,6 +321,9 @@ origin_format(struct ds *s, const struct origin *origin)
         break;
     case ORIGIN_ADOPT:
         ds_put_cstr(s, "adopts connections that run already");
+        break;
+    case ORIGIN_QUARANTINE:
+        ds_put_cstr(s, "quarantine");
         break;
     case ORIGIN_SEGMENT: {
         const struct segment *segment = origin->object;

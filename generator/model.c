@@ -42,7 +42,7 @@ link_destroy(struct link *link)
     free(link);
 }
 
-static void
+void
 workload_destroy(struct workload *workload)
 {
     free(workload->name);
@@ -200,16 +200,43 @@ application_add_service(struct topology *topology,
     return service;
 }
 
+static struct workload *
+workload_new(struct service *home, const char *name, struct location where)
+{
+    struct workload *workload = xzalloc(sizeof *workload);
+    workload->name = xstrdup(name);
+    workload->home = home;
+    workload->where = where;
+    return workload;
+}
+
+struct workload *
+workload_create(struct service *service, const char *name,
+                struct location where)
+{
+    struct workload *workload = workload_new(service, name, where);
+    APPEND(workload->services, workload->n_services, service);
+    return workload;
+}
+
 struct workload *
 service_add_workload(struct service *service, const char *name,
                      struct location where)
 {
-    struct workload *workload = xzalloc(sizeof *workload);
-    workload->name = xstrdup(name);
-    workload->home = service;
-    workload->where = where;
+    struct workload *workload = workload_new(service, name, where);
     service_add_member(service, workload);
     return workload;
+}
+
+bool
+workload_is_in(const struct workload *workload, const struct service *service)
+{
+    for (size_t i = 0; i < workload->n_services; i++) {
+        if (workload->services[i] == service) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void
@@ -323,6 +350,18 @@ mode_to_string(enum mode mode)
     case MODE_INHERIT: break;
     }
     return "inherit";
+}
+
+bool
+mode_from_string(const char *name, enum mode *mode)
+{
+    for (enum mode m = MODE_LEARN; m <= MODE_ENFORCE; m++) {
+        if (!strcmp(name, mode_to_string(m))) {
+            *mode = m;
+            return true;
+        }
+    }
+    return false;
 }
 
 bool
@@ -463,6 +502,8 @@ binding_to_string(const struct workload *workload)
     switch (workload->binding) {
     case BIND_INTERFACE:
         return xasprintf("interface=%s", workload->value);
+    case BIND_BY_HAND:
+        return xasprintf("interface=%s, by hand", workload->value);
     case BIND_IFACE_ID:
         return xasprintf("iface-id=%s", workload->value);
     case BIND_EXTERNAL_ID:

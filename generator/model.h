@@ -66,6 +66,7 @@ struct segment {
 struct network {
     char *name;
     struct segment *segment;    /* NULL: in every segment. */
+    bool forensics;             /* Links with it stay in quarantine. */
     struct prefix *prefixes;
     size_t n_prefixes;
     struct prefix *exceptions;
@@ -78,6 +79,8 @@ enum binding_kind {
     BIND_INTERFACE,             /* By name. */
     BIND_IFACE_ID,              /* external_ids:iface-id == value. */
     BIND_EXTERNAL_ID,           /* external_ids:key == value. */
+    BIND_BY_HAND,               /* At the interface with this name: see
+                                 * overlay.h. */
 };
 
 struct workload {
@@ -204,6 +207,12 @@ struct service *application_add_service(struct topology *,
                                         const char *name, struct location);
 struct workload *service_add_workload(struct service *, const char *name,
                                       struct location);
+/* A workload like that, which is no part of 'service', and freed by
+ * workload_destroy(). */
+struct workload *workload_create(struct service *, const char *name,
+                                 struct location where);
+void workload_destroy(struct workload *);
+bool workload_is_in(const struct workload *, const struct service *);
 /* Makes 'workload', declared in another service, a member of 'service'. */
 void service_add_member(struct service *, struct workload *);
 /* A link of 'application', or, if 'accept', what it accepts. */
@@ -224,6 +233,8 @@ const char *topology_intern_file(struct topology *, const char *file);
 /* The mode that holds for 'service': its own or its application's. */
 enum mode service_mode(const struct service *);
 const char *mode_to_string(enum mode);
+/* False if 'name' is none of learn, audit and enforce. */
+bool mode_from_string(const char *name, enum mode *);
 
 /* True if 'link' is within its validity window at 'now'. */
 bool link_is_valid(const struct link *, time_t now);

@@ -60,6 +60,12 @@ struct push_result *push_prepare(const struct topology *, const char *target,
                                  const struct flow_set *installed,
                                  const struct push_options *);
 
+/* Takes all that is ours off 'target': flows, meters, flood settings.  Of the
+ * options, 'db' and 'timeout_ms' count; '*n_removed' is the number of flows.
+ * Returns an error that the caller must free. */
+char *push_clear(const char *target, const struct push_options *,
+                 size_t *n_removed) OVS_WARN_UNUSED_RESULT;
+
 /* Only sets the flood setting of the workloads' ports.  Returns an error that
  * the caller must free. */
 char *push_no_flood(const char *target, const struct ports *ports,

@@ -27,6 +27,7 @@ struct bridge_state {
     bool up;
     bool in_force;              /* Pushed to since it came up. */
     const struct workload **by_port; /* Whose port it is; PORT_MAX. */
+    struct overlay *overlay;    /* Of the last push; NULL: none. */
     char **port_names;          /* Of its interface, or NULL; PORT_MAX. */
     struct accounting accounting;
     struct timer *read_accounts; /* See hear.h. */

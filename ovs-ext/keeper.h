@@ -22,7 +22,7 @@
 #include "model.h"
 #include "modes.h"
 #include "openflow.h"
-#include "ovsdb.h"
+#include "ovsdb-rows.h"
 #include "pipeline.h"
 #include "push.h"
 #include "report.h"

@@ -38,9 +38,10 @@ enum { TABLE_BRIDGE, TABLE_PORT, TABLE_INTERFACE, TABLE_CONFIG, N_TABLES };
 static const struct {
     const char *name, *columns;
 } tables[N_TABLES] = {
-    [TABLE_BRIDGE] = { "Bridge", "name datapath_id ports" },
+    [TABLE_BRIDGE] = { "Bridge", "name datapath_id ports other_config" },
     [TABLE_PORT] = { "Port", "name tag interfaces" },
-    [TABLE_INTERFACE] = { "Interface", "name ofport external_ids" },
+    [TABLE_INTERFACE] = { "Interface",
+                          "name type ofport external_ids mac_in_use" },
     [TABLE_CONFIG] = { "Open_vSwitch", "other_config next_cfg cur_cfg" },
 };
 
@@ -97,31 +98,13 @@ take_updates(struct ovsdb_watch *watch, const struct json *updates,
     }
 }
 
-/* Adds what is in a map (RFC 7047, 5.1). */
-static void
-read_map(const struct json *json, struct smap *map)
-{
-    bool ok = json && json->type == JSON_ARRAY && json->array.n == 2
-              && json->array.elems[1]->type == JSON_ARRAY;
-    const struct json *pairs = ok ? json->array.elems[1] : NULL;
-    for (size_t i = 0; pairs && i < pairs->array.n; i++) {
-        const struct json *pair = pairs->array.elems[i];
-        if (pair->type == JSON_ARRAY && pair->array.n == 2
-            && pair->array.elems[0]->type == JSON_STRING
-            && pair->array.elems[1]->type == JSON_STRING) {
-            smap_replace(map, json_string(pair->array.elems[0]),
-                         json_string(pair->array.elems[1]));
-        }
-    }
-}
-
 static void
 tell_settings(struct ovsdb_watch *watch)
 {
     struct smap other_config = SMAP_INITIALIZER(&other_config);
     const struct shash_node *row;
     SHASH_FOR_EACH (row, &watch->config_rows) {
-        read_map(member(row->data, "other_config"), &other_config);
+        ovsdb_row_get_map(row->data, "other_config", &other_config);
     }
     watch->callbacks.settings(&other_config, watch->aux);
     smap_destroy(&other_config);

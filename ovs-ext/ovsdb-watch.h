@@ -12,7 +12,7 @@
 #include <openvswitch/compiler.h>
 
 #include "loop.h"
-#include "ovsdb.h"
+#include "ovsdb-rows.h"
 
 struct json;
 struct ovsdb_watch;

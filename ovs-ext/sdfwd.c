@@ -48,18 +48,18 @@ log_report(const struct report *report)
 /* The workloads are of a topology that goes away; the push that follows finds
  * those of the new one. */
 static void
-forget_ports(struct daemon *d)
+forget_ports(struct bridge_state *b)
 {
-    for (size_t i = 0; i < d->bridge_names.n; i++) {
-        memset(d->bridges[i].by_port, 0,
-               PORT_MAX * sizeof *d->bridges[i].by_port);
-    }
+    memset(b->by_port, 0, PORT_MAX * sizeof *b->by_port);
+    overlay_unref(b->overlay);
+    b->overlay = NULL;
 }
 
 static void
 learn_ports(struct bridge_state *b, const struct ports *ports)
 {
-    memset(b->by_port, 0, PORT_MAX * sizeof *b->by_port);
+    forget_ports(b);
+    b->overlay = overlay_ref(ports->overlay);
     for (size_t i = 0; i < ports->n_workloads; i++) {
         if (ports->of_workload[i]) {
             b->by_port[ports->of_workload[i]] = ports->workloads[i];
@@ -92,7 +92,9 @@ loaded(const struct topology *topology, struct report *report, void *d_)
         VLOG_INFO("read %"PRIuSIZE" applications", topology->n_applications);
         d->topology = topology;
         d->loaded_ms = time_wall_msec();
-        forget_ports(d);
+        for (size_t i = 0; i < d->bridge_names.n; i++) {
+            forget_ports(&d->bridges[i]);
+        }
         web_forget_topology(d->web);
         if (d->topology_watch) {
             topology_watch_update(d->topology_watch, topology);
@@ -326,7 +328,7 @@ take_report_settings(struct daemon *d)
     d->reports = (struct report_settings) {
         .limit = { tuples, tuples },
         .timeout_s = settings_number(&d->settings, SETTING_INTERVAL),
-        .meter = 0x5dfd, .meter_rate = 1000, .meter_burst = 2000,
+        .meter = REPORT_METER, .meter_rate = 1000, .meter_burst = 2000,
     };
     d->fold.alone = settings_number(&d->settings, SETTING_ALONE);
 }
@@ -457,6 +459,7 @@ finish(struct daemon *d)
         openflow_destroy(d->bridges[i].openflow);
         hear_destroy(&d->bridges[i]);
         link_use_destroy(&d->bridges[i].use);
+        forget_ports(&d->bridges[i]);
         free(d->bridges[i].by_port);
         free(d->bridges[i].error);
     }

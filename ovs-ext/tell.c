@@ -22,6 +22,7 @@ tell_context(const struct daemon *d, const struct deviation *deviation)
     bool known = in_port < PORT_MAX;
     return (struct explain_context) {
         .topology = d->topology,
+        .overlay = b->overlay,
         .bridge = d->bridge_names.names[b->index],
         .interface = known ? b->port_names[in_port] : NULL,
         .from = known ? b->by_port[in_port] : NULL,
