@@ -129,6 +129,18 @@ print_workloads(const struct push_result *result)
     }
 }
 
+/* What was said by hand. */
+static void
+print_overlay(const struct overlay *overlay)
+{
+    struct svec lines;
+    overlay_describe(overlay, &lines);
+    for (size_t i = 0; i < lines.n; i++) {
+        printf("%s  by hand: %s\n", i ? "" : "\n", lines.names[i]);
+    }
+    svec_destroy(&lines);
+}
+
 static void
 print_deviations(const struct push_result *result)
 {
@@ -156,6 +168,7 @@ report(const struct options *options, struct topology *topology,
            : "; as the topology says");
     print_links(result);
     print_workloads(result);
+    print_overlay(result->ports->overlay);
     print_deviations(result);
     return EXIT_OK;
 }

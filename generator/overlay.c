@@ -7,10 +7,13 @@
 #include <string.h>
 #include <time.h>
 
+#include <openvswitch/dynamic-string.h>
+
 #include "identities.h"
 #include "packets.h"
 #include "ports.h"
 #include "smap.h"
+#include "timeval.h"
 #include "util.h"
 #include "values.h"
 
@@ -551,6 +554,51 @@ overlay_find_quarantine(const struct overlay *overlay,
         }
     }
     return NULL;
+}
+
+/* In words. */
+
+static char *
+describe_quarantine(const struct quarantine *q)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+    ds_put_format(&s, "%s/%s is in quarantine ", q->workload->home->path,
+                  q->workload->name);
+    if (q->until) {
+        char *until = xastrftime_msec("until %Y-%m-%dT%H:%M:%SZ",
+                                      q->until * 1000LL, true);
+        ds_put_cstr(&s, until);
+        free(until);
+    } else {
+        ds_put_cstr(&s, "until it is released");
+    }
+    if (q->reason[0]) {
+        ds_put_format(&s, ": %s", q->reason);
+    }
+    return ds_steal_cstr(&s);
+}
+
+void
+overlay_describe(const struct overlay *overlay, struct svec *lines)
+{
+    svec_init(lines);
+    if (!overlay) {
+        return;
+    }
+    if (overlay->mode) {
+        svec_add_nocopy(lines, xasprintf("all is in mode %s",
+                                         mode_to_string(overlay->mode)));
+    }
+    const struct shash_node *node;
+    SHASH_FOR_EACH (node, &overlay->modes) {
+        const struct overlay_mode *entry = node->data;
+        svec_add_nocopy(lines, xasprintf("%s is in mode %s", node->name,
+                                         mode_to_string(entry->mode)));
+    }
+    for (size_t i = 0; i < overlay->n_quarantines; i++) {
+        svec_add_nocopy(lines, describe_quarantine(&overlay->quarantines[i]));
+    }
+    svec_sort(lines);
 }
 
 /* Comparing. */

@@ -94,6 +94,10 @@ void overlay_quarantine(struct overlay *, const char *interface,
 void overlay_add_problem(struct overlay *, const char *format, ...)
     OVS_PRINTF_FORMAT(2, 3);
 
+/* Sets up a sorted list of the modes and quarantines, in words, which the
+ * caller destroys. */
+void overlay_describe(const struct overlay *, struct svec *);
+
 bool overlay_equal(const struct overlay *, const struct overlay *);
 
 /* What holds, said by hand or by the manifests. */

@@ -52,7 +52,11 @@ struct daemon {
     struct svec config_files;   /* That --config named. */
     struct svec wrong[N_SOURCES]; /* Settings not taken, by source: errors. */
     struct svec unopened;       /* Sinks: errors. */
-    struct svec bridge_names, paths; /* Of the settings ... */
+    struct svec enabled, enabled_paths; /* Bridges that OVSDB says are to be
+                                 * kept too, and their topologies. */
+    struct svec disabled;       /* Those that it no longer says so of, to be
+                                 * cleared. */
+    struct svec bridge_names, paths; /* Of all that ... */
     char *db;                   /* ... when connecting to bridges; or NULL. */
     uint8_t table_base;
     struct report_settings reports;

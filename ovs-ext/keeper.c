@@ -11,6 +11,7 @@
 #include <openvswitch/ofpbuf.h>
 
 #include "keeper-work.h"
+#include "overlay.h"
 #include "ovs-thread.h"
 #include "timeval.h"
 #include "util.h"
@@ -62,24 +63,19 @@ is_known(const struct bridge_memory *memory)
     return memory->ports && memory->of_session == memory->session;
 }
 
-/* Takes what 'result' has made out of it. */
-static void
-remember(struct bridge_memory *memory, struct push_result *result)
-{
-    forget(memory);
-    memory->ports = result->ports;
-    memory->flows = result->wanted;
-    memory->of_session = memory->session;
-    result->ports = NULL;
-    flow_set_init(&result->wanted, result->wanted.table_base);
-}
-
 /* Sets a timer for the next time at which a link becomes valid or ceases to
- * be. */
+ * be, or a quarantine ends. */
 static void
 schedule_window(struct keeper *keeper)
 {
     time_t now = time(NULL), next = 0;
+    for (size_t i = 0; i < keeper->settings.n_bridges; i++) {
+        const struct ports *ports = keeper->bridges[i].ports;
+        time_t changes = ports && ports->overlay ? ports->overlay->changes : 0;
+        if (changes && (!next || changes < next)) {
+            next = MAX(changes, now);
+        }
+    }
     for (size_t i = 0; i < keeper->topology->n_applications; i++) {
         const struct application *a = keeper->topology->applications[i];
         for (size_t j = 0; j < a->n_links; j++) {
@@ -96,6 +92,22 @@ schedule_window(struct keeper *keeper)
     if (next) {
         /* At least once a day, in case the clock is set. */
         timer_set(keeper->window, MIN(next - now, 86400) * 1000LL);
+    }
+}
+
+/* Takes what 'result' has made out of it. */
+static void
+remember(struct keeper *keeper, struct bridge_memory *memory,
+         struct push_result *result)
+{
+    forget(memory);
+    memory->ports = result->ports;
+    memory->flows = result->wanted;
+    memory->of_session = memory->session;
+    result->ports = NULL;
+    flow_set_init(&result->wanted, result->wanted.table_base);
+    if (memory->ports->overlay && memory->ports->overlay->changes) {
+        schedule_window(keeper);
     }
 }
 
@@ -142,7 +154,7 @@ take_results(struct keeper *keeper, struct work *work)
             }
         } else if (memory->datapath_id
                    && memory->session == target->session) {
-            remember(memory, result);
+            remember(keeper, memory, result);
         }
     }
     if (failed) {
@@ -221,7 +233,7 @@ sent(const char *error, void *target_)
     } else {
         target->result->elapsed_ms = time_msec() - work->start_ms;
         keeper->callbacks.pushed(target->bridge, target->result, keeper->aux);
-        remember(memory, target->result);
+        remember(keeper, memory, target->result);
         memory->flood = true;
         verify_soon(keeper);
     }

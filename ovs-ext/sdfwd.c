@@ -16,6 +16,7 @@
 #include "arguments.h"
 #include "configure.h"
 #include "daemon.h"
+#include "enabled.h"
 #include "fatal-signal.h"
 #include "flow.h"
 #include "hear.h"
@@ -32,6 +33,7 @@ VLOG_DEFINE_THIS_MODULE(sdfwd);
 enum { EXIT_MANIFEST = 1, EXIT_BRIDGE = 3 };
 
 static void apply_settings(struct daemon *, unsigned int effects);
+static void begin_anew(struct daemon *);
 
 /* What the keeper tells. */
 
@@ -56,8 +58,44 @@ forget_ports(struct bridge_state *b)
 }
 
 static void
+log_lines(const struct bridge_state *b, const struct svec *lines,
+          const char *what)
+{
+    for (size_t i = 0; i < lines->n; i++) {
+        VLOG_WARN("%s: %s%s", b->daemon->bridge_names.names[b->index], what,
+                  lines->names[i]);
+    }
+}
+
+/* Logs in what two overlays of a bridge differ. */
+static void
+log_overlay(const struct bridge_state *b, const struct overlay *before,
+            const struct overlay *now)
+{
+    struct svec was, is, gone, both, new;
+    overlay_describe(before, &was);
+    overlay_describe(now, &is);
+    svec_diff(&is, &was, &new, &both, &gone);
+    log_lines(b, &new, "by hand: ");
+    log_lines(b, &gone, "no longer by hand: ");
+    svec_destroy(&new);
+    svec_destroy(&both);
+    svec_destroy(&gone);
+    svec_destroy(&was);
+    svec_destroy(&is);
+    static const struct svec none = SVEC_EMPTY_INITIALIZER;
+    svec_diff(now ? &now->problems : &none,
+              before ? &before->problems : &none, &new, &both, &gone);
+    log_lines(b, &new, "");
+    svec_destroy(&new);
+    svec_destroy(&both);
+    svec_destroy(&gone);
+}
+
+static void
 learn_ports(struct bridge_state *b, const struct ports *ports)
 {
+    log_overlay(b, b->overlay, ports->overlay);
     forget_ports(b);
     b->overlay = overlay_ref(ports->overlay);
     for (size_t i = 0; i < ports->n_workloads; i++) {
@@ -205,6 +243,10 @@ static void
 database_changed(void *d_)
 {
     struct daemon *d = d_;
+    if (enabled_update(d, ovsdb_watch_rows(d->ovsdb_watch))) {
+        begin_anew(d);
+        return;
+    }
     for (size_t i = 0; i < d->bridge_names.n; i++) {
         keeper_ports_changed(d->keeper, i);
     }
@@ -338,15 +380,10 @@ static struct keeper_settings
 take_settings(struct daemon *d)
 {
     const struct settings *s = &d->settings;
-    svec_clone(&d->bridge_names, settings_list(s, SETTING_BRIDGE));
-    svec_clone(&d->paths, settings_list(s, SETTING_TOPOLOGY));
+    enabled_list(d, &d->bridge_names, &d->paths);
     d->db = nullable_xstrdup(settings_text(s, SETTING_DB));
     d->table_base = settings_number(s, SETTING_TABLE_BASE);
-    d->waiting = !d->paths.n || !d->bridge_names.n;
-    if (d->waiting) {
-        /* No topology is not the same as an empty one. */
-        svec_clear(&d->bridge_names);
-    }
+    d->waiting = !d->bridge_names.n;
     take_report_settings(d);
     return (struct keeper_settings) {
         .paths = (const char *const *) d->paths.names,
@@ -416,8 +453,7 @@ begin(struct daemon *d)
     }
     if (d->waiting) {
         VLOG_WARN("waiting for bridges and topologies to be set, by flags, "
-                  "a file or OVSDB (ovs-vsctl set open_vswitch . "
-                  "other_config:sdfw-bridge=BRIDGE "
+                  "a file or OVSDB (ovs-vsctl set bridge BRIDGE "
                   "other_config:sdfw-topology=PATH)");
         be_ready(d);
     } else {
@@ -429,17 +465,19 @@ begin(struct daemon *d)
 static void
 renumber_bridges(struct daemon *d)
 {
-    const struct svec *names = settings_list(&d->settings, SETTING_BRIDGE);
-    size_t n = settings_text(&d->settings, SETTING_TOPOLOGY) ? names->n : 0;
+    struct svec names, paths;
+    enabled_list(d, &names, &paths);
     uint8_t map[UINT8_MAX + 1];
     memset(map, UINT8_MAX, sizeof map);
     for (size_t i = 0; i < d->bridge_names.n; i++) {
-        for (size_t j = 0; j < n; j++) {
-            if (!strcmp(d->bridge_names.names[i], names->names[j])) {
+        for (size_t j = 0; j < names.n; j++) {
+            if (!strcmp(d->bridge_names.names[i], names.names[j])) {
                 map[i] = j;
             }
         }
     }
+    svec_destroy(&names);
+    svec_destroy(&paths);
     book_renumber(&d->book, map);
     fold_renumber(&d->fold, map);
 }
@@ -493,11 +531,17 @@ apply_settings(struct daemon *d, unsigned int effects)
         keeper_push_all(d->keeper);
     }
     if (effects & 1u << EFFECT_CONNECT) {
-        VLOG_INFO("beginning anew, with other bridges, topologies or tables; "
-                  "what is installed stays in force");
-        d->again = true;
-        loop_stop(d->loop);
+        begin_anew(d);
     }
+}
+
+static void
+begin_anew(struct daemon *d)
+{
+    VLOG_INFO("beginning anew, with other bridges, topologies or tables; what "
+              "is installed stays in force");
+    d->again = true;
+    loop_stop(d->loop);
 }
 
 /* All but the bridges. */
@@ -526,6 +570,7 @@ run(struct daemon *d)
         begin(d);
         loop_run(d->loop);
         finish(d);
+        enabled_clear(d);
     } while (d->again && !d->ending);
     appctl_destroy(appctl);
     web_destroy(d->web);
@@ -550,7 +595,8 @@ main(int argc, char *argv[])
     flow_limit_vlans(LEGACY_MAX_VLAN_HEADERS);
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_WARN);
     static const char *const talkative[] = { "sdfwd", "configure",
-                                             "deviations", "http",
+                                             "deviations", "enabled",
+                                             "http",
                                              "privileges",
                                              "sinks" };
     for (size_t i = 0; i < ARRAY_SIZE(talkative); i++) {
@@ -582,6 +628,7 @@ main(int argc, char *argv[])
     }
     free(error);
     loop_destroy(d.loop);
+    enabled_destroy(&d);
     configure_destroy(&d);
     return d.once || d.check_config ? d.status : EXIT_SUCCESS;
 }
