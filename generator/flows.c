@@ -111,6 +111,20 @@ init_table_map(struct ofputil_table_map *map, uint8_t base)
 }
 
 struct flow_record *
+flow_set_add_copy(struct flow_set *set, const struct flow_set *from,
+                  const struct flow_record *flow, uint8_t command)
+{
+    struct flow_record *copy = flow_set_add_encoded(
+        set, flow->table, flow->priority, flow->cookie,
+        flow_record_match(from, flow), flow->match_len,
+        flow_record_actions(from, flow), flow->actions_len);
+    copy->hard_timeout = flow->hard_timeout;
+    copy->origin = flow->origin;
+    copy->command = command;
+    return copy;
+}
+
+struct flow_record *
 flow_set_add_text(struct flow_set *set, uint8_t table, uint16_t priority,
                   uint64_t cookie, const char *text)
 {

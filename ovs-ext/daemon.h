@@ -19,6 +19,16 @@
 #include "topology-watch.h"
 #include "web.h"
 
+/* See drift.h. */
+struct drift_state {
+    bool watching;              /* The session has a flow monitor. */
+    uint64_t n_told;
+    uint32_t told;              /* A hash of what was told last. */
+    size_t n_foreign;           /* Flows of others that were found and are not
+                                 * told yet; */
+    struct flow_set foreign;    /* ... if there are any, the first. */
+};
+
 /* A bridge that is kept in step. */
 struct bridge_state {
     struct daemon *daemon;
@@ -33,6 +43,7 @@ struct bridge_state {
     struct timer *read_accounts; /* See hear.h. */
     bool reading_soon;          /* 'read_accounts' is set. */
     struct link_use use;        /* Counts of links: see web.h. */
+    struct drift_state drift;
     struct timer *poll;
     bool polling;               /* 'poll' is set, or is being answered. */
     ovs_be32 poll_xid;          /* Of the poll that is being answered. */
@@ -62,6 +73,7 @@ struct daemon {
     struct report_settings reports;
     struct tls_settings ssl, syslog_tls;
     bool once, check_config;
+    bool repairs_drift;         /* Or only tells of it. */
     bool waiting;               /* For bridges and topologies to be set. */
     bool again;                 /* Begin anew, with other bridges. */
     bool ending;

@@ -144,6 +144,15 @@ take_results(struct keeper *keeper, struct work *work)
         const struct target *target = &work->targets[i];
         struct bridge_memory *memory = &keeper->bridges[target->bridge];
         struct push_result *result = &work->results[i];
+        if (target->known && !result->error) {
+            keeper->callbacks.verified(target->bridge, &target->drift,
+                                       result->ports, keeper->aux);
+        }
+        if (work->kind == WORK_CHECK && !result->error) {
+            /* What differs for another reason is wanted. */
+            memory->dirty |= result->changes.n && !target->drift.n;
+            continue;
+        }
         keeper->callbacks.pushed(target->bridge, result, keeper->aux);
         if (result->error) {
             forget(memory);
@@ -180,7 +189,10 @@ verify(void *keeper_)
     struct keeper *keeper = keeper_;
     keeper->verify_since = 0;
     for (size_t i = 0; i < keeper->settings.n_bridges; i++) {
-        keeper->bridges[i].dirty |= keeper->bridges[i].datapath_id != 0;
+        struct bridge_memory *memory = &keeper->bridges[i];
+        bool *wanted = keeper->settings.repairs_drift ? &memory->dirty
+                       : &memory->check;
+        *wanted |= memory->datapath_id != 0;
     }
     start(keeper);
 }
@@ -193,7 +205,8 @@ has_more(const struct keeper *keeper)
     for (size_t i = 0; keeper->topology && i < keeper->settings.n_bridges;
          i++) {
         const struct bridge_memory *memory = &keeper->bridges[i];
-        more |= memory->dirty || memory->ports_changed || memory->flood;
+        more |= memory->dirty || memory->check || memory->ports_changed
+                || memory->flood;
     }
     return more;
 }
@@ -207,7 +220,7 @@ end_work(struct keeper *keeper)
     if (work->kind == WORK_READ) {
         take_topology(keeper, work);
         wanted = has_more(keeper);
-    } else if (work->kind == WORK_PUSH) {
+    } else if (work->kind == WORK_PUSH || work->kind == WORK_CHECK) {
         take_results(keeper, work);
     }
     work_destroy(work);
@@ -303,8 +316,9 @@ add_target(struct keeper *keeper, struct work *work, size_t bridge)
     struct target *target = &work->targets[work->n++];
     *target = (struct target) {
         .bridge = bridge, .session = keeper->bridges[bridge].session,
-        .keeper = keeper,
+        .keeper = keeper, .known = is_known(&keeper->bridges[bridge]),
     };
+    flow_set_init(&target->drift, keeper->settings.table_base);
     return target;
 }
 
@@ -350,7 +364,17 @@ add_push(struct keeper *keeper, size_t i, struct work *work)
 {
     struct bridge_memory *memory = &keeper->bridges[i];
     if (memory->dirty) {
-        memory->dirty = false;
+        memory->dirty = memory->check = false;
+        add_target(keeper, work, i)->ports = resolve(keeper, i);
+    }
+}
+
+static void
+add_check(struct keeper *keeper, size_t i, struct work *work)
+{
+    struct bridge_memory *memory = &keeper->bridges[i];
+    if (memory->check) {
+        memory->check = false;
         add_target(keeper, work, i)->ports = resolve(keeper, i);
     }
 }
@@ -380,7 +404,8 @@ choose_work(struct keeper *keeper, struct work *work)
         keeper->reload = false;
         return true;
     }
-    return choose(keeper, work, WORK_PUSH, add_push);
+    return choose(keeper, work, WORK_PUSH, add_push)
+           || choose(keeper, work, WORK_CHECK, add_check);
 }
 
 /* Starts what is wanted, unless something is under way: its end starts it. */
@@ -427,7 +452,8 @@ keeper_create(struct loop *loop, const struct keeper_settings *settings,
 {
     struct keeper *keeper = xzalloc(sizeof *keeper);
     keeper->settings = *settings;
-    keeper_set_reports(keeper, settings->reports, settings->adopt_seconds);
+    keeper_set_reports(keeper, settings->reports, settings->adopt_seconds,
+                       settings->repairs_drift);
     keeper->callbacks = *callbacks;
     keeper->aux = aux;
     keeper->bridges = xcalloc(settings->n_bridges + 1,
@@ -476,10 +502,11 @@ keeper_destroy(struct keeper *keeper)
 void
 keeper_set_reports(struct keeper *keeper,
                    const struct report_settings *reports,
-                   uint16_t adopt_seconds)
+                   uint16_t adopt_seconds, bool repairs_drift)
 {
     keeper->reports = *reports;
     keeper->settings.adopt_seconds = adopt_seconds;
+    keeper->settings.repairs_drift = repairs_drift;
 }
 
 void
@@ -519,6 +546,12 @@ keeper_ports_changed(struct keeper *keeper, size_t i)
         keeper->bridges[i].ports_changed = true;
         start(keeper);
     }
+}
+
+void
+keeper_flows_changed(struct keeper *keeper)
+{
+    verify_soon(keeper);
 }
 
 char *

@@ -16,6 +16,7 @@
 #include "arguments.h"
 #include "configure.h"
 #include "daemon.h"
+#include "drift.h"
 #include "enabled.h"
 #include "fatal-signal.h"
 #include "flow.h"
@@ -146,6 +147,14 @@ loaded(const struct topology *topology, struct report *report, void *d_)
 }
 
 static void
+verified(size_t bridge, const struct flow_set *drift,
+         const struct ports *ports, void *d_)
+{
+    struct daemon *d = d_;
+    drift_found(&d->bridges[bridge], drift, ports);
+}
+
+static void
 pushed(size_t bridge, const struct push_result *result, void *d_)
 {
     struct daemon *d = d_;
@@ -165,6 +174,10 @@ pushed(size_t bridge, const struct push_result *result, void *d_)
     b->n_flows = result->wanted.n;
     b->n_local = result->n_local;
     learn_ports(b, result->ports);
+    if (b->up && !b->drift.watching) {
+        b->drift.watching = true;
+        drift_watch(b);
+    }
     web_note_push(d->web, b, result);
     if (result->warning) {
         VLOG_WARN("%s", result->warning);
@@ -219,7 +232,7 @@ static void
 bridge_down(const char *why, void *b_)
 {
     struct bridge_state *b = b_;
-    b->up = b->in_force = false;
+    b->up = b->in_force = b->drift.watching = false;
     keeper_bridge_down(b->daemon->keeper, b->index);
     link_use_cancel(&b->use);
     restore_wait_bridge_changed(b->daemon->restore_wait);
@@ -373,6 +386,8 @@ take_report_settings(struct daemon *d)
         .meter = REPORT_METER, .meter_rate = 1000, .meter_burst = 2000,
     };
     d->fold.alone = settings_number(&d->settings, SETTING_ALONE);
+    d->repairs_drift = !strcmp(settings_text(&d->settings, SETTING_DRIFT),
+                               "repair");
 }
 
 /* What the settings say of bridges and flows. */
@@ -394,6 +409,7 @@ take_settings(struct daemon *d)
         .timeout_ms = 10000,
         .adopt_seconds = settings_number(s, SETTING_ADOPT),
         .table_base = d->table_base,
+        .repairs_drift = d->repairs_drift,
         .reports = &d->reports,
         .ssl = &d->ssl,
     };
@@ -434,7 +450,7 @@ static void
 begin(struct daemon *d)
 {
     static const struct keeper_callbacks keeper_callbacks = {
-        loaded, pushed, idle, get_rows, get_openflow,
+        loaded, verified, pushed, idle, get_rows, get_openflow,
     };
     const struct keeper_settings keeper_settings = take_settings(d);
     d->again = false;
@@ -497,6 +513,7 @@ finish(struct daemon *d)
         openflow_destroy(d->bridges[i].openflow);
         hear_destroy(&d->bridges[i]);
         link_use_destroy(&d->bridges[i].use);
+        drift_forget(&d->bridges[i]);
         forget_ports(&d->bridges[i]);
         free(d->bridges[i].by_port);
         free(d->bridges[i].error);
@@ -527,7 +544,8 @@ apply_settings(struct daemon *d, unsigned int effects)
     if (effects & 1u << EFFECT_PUSH) {
         take_report_settings(d);
         keeper_set_reports(d->keeper, &d->reports,
-                           settings_number(&d->settings, SETTING_ADOPT));
+                           settings_number(&d->settings, SETTING_ADOPT),
+                           d->repairs_drift);
         keeper_push_all(d->keeper);
     }
     if (effects & 1u << EFFECT_CONNECT) {
