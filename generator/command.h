@@ -16,7 +16,8 @@ enum {
     EXIT_CHANGES = 2,           /* plan, diff: there are changes. */
     EXIT_BRIDGE = 3,            /* A bridge, OVSDB or the file of --ports
                                  * failed or refused. */
-    EXIT_DENIED = 4,            /* trace: denied; test: not as expected. */
+    EXIT_DENIED = 4,            /* trace: denied; test: not as expected;
+                                 * attest: deviates. */
     EXIT_USAGE = 64,            /* As in sysexits.h. */
 };
 
@@ -35,6 +36,10 @@ struct options {
     bool quiet;                 /* --quiet */
     bool flows;                 /* --flows */
     const char *segment;        /* --segment */
+    const char *key;            /* --key */
+    const char *public_key;     /* --public-key */
+    bool verify;                /* --verify */
+    bool digests;               /* As the command's. */
     size_t n_tls_files;         /* --private-key and the like. */
     const char **arguments;
     size_t n_arguments;
@@ -48,12 +53,13 @@ struct command {
                                  * by spaces. */
     size_t min_arguments, max_arguments;
     const char *help;           /* Paragraphs below the options. */
+    bool digests;               /* Wants those of manifests. */
     int (*run)(const struct options *);
 };
 
 extern const struct command check_command, compile_command, plan_command,
     push_command, show_command, diff_command, trace_command, test_command,
-    explain_command;
+    explain_command, attest_command;
 
 /* Reads and checks the topology at 'paths'; prints what is wrong, and
  * warnings unless --quiet, to stderr.  Returns NULL if there is an error. */

@@ -135,7 +135,7 @@ topology_destroy(struct topology *topology)
     free(topology->networks);
     free(topology->segments);
     free(topology->expects);
-    shash_destroy(&topology->files);
+    shash_destroy_free_data(&topology->files);
     shash_destroy(&topology->service_index);
     shash_destroy(&topology->network_index);
     shash_destroy(&topology->segment_index);

@@ -180,7 +180,8 @@ struct topology {
     size_t n_applications;
     struct expect **expects;
     size_t n_expects;
-    struct shash files;         /* Interned file names. */
+    struct shash files;         /* Interned file names; data is a digest, or
+                                 * NULL: see manifest.h. */
     struct shash service_index; /* By path; data is struct service. */
     struct shash network_index; /* By name. */
     struct shash segment_index; /* By name. */

@@ -26,7 +26,7 @@
 static const struct command *const commands[] = {
     &check_command, &compile_command, &plan_command, &push_command,
     &show_command, &diff_command, &trace_command, &test_command,
-    &explain_command,
+    &explain_command, &attest_command,
 };
 
 struct option_help {
@@ -51,6 +51,9 @@ static const struct option_help option_table[] = {
     { "at", "TIME", "judge links as of TIME, such as 2026-01-31T08:00:00Z, "
       "instead of now" },
     { "segment", "NAME", "the segment of SRC and DST that are addresses" },
+    { "key", "FILE", "sign by this private key of Ed25519 (PEM)" },
+    { "verify", NULL, "verify the statements in FILEs" },
+    { "public-key", "FILE", "... by this key (PEM)" },
     { "flows", NULL, "show flows too" },
     { "quiet", NULL, "no warnings; push, check, diff and test: no "
       "summary" },
@@ -219,6 +222,12 @@ set_option(struct options *options, const char *name, const char *value)
         options->now = parse_time(options, value);
     } else if (!strcmp(name, "segment")) {
         options->segment = value;
+    } else if (!strcmp(name, "key")) {
+        options->key = value;
+    } else if (!strcmp(name, "public-key")) {
+        options->public_key = value;
+    } else if (!strcmp(name, "verify")) {
+        options->verify = true;
     } else if (!strcmp(name, "flows")) {
         options->flows = true;
     } else if (!strcmp(name, "quiet")) {
@@ -292,7 +301,9 @@ command_read_topology(const struct options *options,
 {
     struct report report;
     report_init(&report);
-    struct topology *topology = manifest_read(paths, n, &report);
+    struct topology *topology
+        = options->digests ? manifest_read_with_digests(paths, n, &report)
+                           : manifest_read(paths, n, &report);
     if (topology) {
         check_topology(topology, options->now, &report);
     }
@@ -327,6 +338,7 @@ main(int argc, char *argv[])
             struct options options = {
                 .command = name, .timeout_s = 30, .adopt_s = 300,
                 .table_base = DEFAULT_TABLE_BASE, .now = time(NULL),
+                .digests = commands[i]->digests,
             };
             parse_arguments(commands[i], argc, argv, &options);
             int status = commands[i]->run(&options);

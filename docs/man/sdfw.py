@@ -16,6 +16,8 @@ EXAMPLES = {
     "diff": "git worktree add old main && sdfw diff old/policy policy",
     "trace": "sdfw trace shop.xml shop/web shop/db tcp 5432",
     "test": "sdfw test policy",
+    "attest": "sdfw attest \\-\\-bridge br0 \\-\\-key host.pem "
+              "/etc/sdfw/topology >>statements.jsonl",
     "explain": "ovs\\-ofctl dump\\-flows br0 | tail \\-n 1 | "
                "xargs \\-d '\\en' sdfw explain shop.xml",
 }
