@@ -44,6 +44,9 @@ struct bridge_state {
     bool reading_soon;          /* 'read_accounts' is set. */
     struct link_use use;        /* Counts of links: see web.h. */
     struct drift_state drift;
+    struct attest_counts attested; /* Last. */
+    long long int attested_ms;  /* When, since the epoch; 0: never. */
+    char *attest_error;         /* NULL if it went well. */
     struct timer *poll;
     bool polling;               /* 'poll' is set, or is being answered. */
     ovs_be32 poll_xid;          /* Of the poll that is being answered. */
@@ -80,6 +83,8 @@ struct daemon {
     bool ready;                 /* The first attempt to push has ended. */
     struct loop *loop;
     struct keeper *keeper;
+    struct attest_settings attest;
+    struct timer *attest_timer; /* NULL: no statements. */
     struct topology_watch *topology_watch;
     struct ovsdb_watch *ovsdb_watch;
     struct restore_wait *restore_wait; /* NULL: not wanted. */

@@ -148,9 +148,16 @@ take_results(struct keeper *keeper, struct work *work)
             keeper->callbacks.verified(target->bridge, &target->drift,
                                        result->ports, keeper->aux);
         }
-        if (work->kind == WORK_CHECK && !result->error) {
+        if (work->kind == WORK_ATTEST) {
+            keeper->callbacks.attested(target->bridge, &target->attested,
+                                       result->error ? result->error
+                                       : target->attest_error, keeper->aux);
+        }
+        if (work->kind != WORK_PUSH && !result->error) {
             /* What differs for another reason is wanted. */
-            memory->dirty |= result->changes.n && !target->drift.n;
+            memory->dirty |= result->changes.n
+                             && (keeper->settings.repairs_drift
+                                 || !target->drift.n);
             continue;
         }
         keeper->callbacks.pushed(target->bridge, result, keeper->aux);
@@ -205,8 +212,8 @@ has_more(const struct keeper *keeper)
     for (size_t i = 0; keeper->topology && i < keeper->settings.n_bridges;
          i++) {
         const struct bridge_memory *memory = &keeper->bridges[i];
-        more |= memory->dirty || memory->check || memory->ports_changed
-                || memory->flood;
+        more |= memory->dirty || memory->check || memory->attest
+                || memory->ports_changed || memory->flood;
     }
     return more;
 }
@@ -220,7 +227,8 @@ end_work(struct keeper *keeper)
     if (work->kind == WORK_READ) {
         take_topology(keeper, work);
         wanted = has_more(keeper);
-    } else if (work->kind == WORK_PUSH || work->kind == WORK_CHECK) {
+    } else if (work->kind == WORK_PUSH || work->kind == WORK_CHECK
+               || work->kind == WORK_ATTEST) {
         take_results(keeper, work);
     }
     work_destroy(work);
@@ -379,6 +387,16 @@ add_check(struct keeper *keeper, size_t i, struct work *work)
     }
 }
 
+static void
+add_attest(struct keeper *keeper, size_t i, struct work *work)
+{
+    struct bridge_memory *memory = &keeper->bridges[i];
+    if (memory->attest) {
+        memory->attest = false;
+        add_target(keeper, work, i)->ports = resolve(keeper, i);
+    }
+}
+
 /* Calls 'add' for each bridge.  Returns true if something is to be done. */
 static bool
 choose(struct keeper *keeper, struct work *work, enum work_kind kind,
@@ -405,7 +423,8 @@ choose_work(struct keeper *keeper, struct work *work)
         return true;
     }
     return choose(keeper, work, WORK_PUSH, add_push)
-           || choose(keeper, work, WORK_CHECK, add_check);
+           || choose(keeper, work, WORK_CHECK, add_check)
+           || choose(keeper, work, WORK_ATTEST, add_attest);
 }
 
 /* Starts what is wanted, unless something is under way: its end starts it. */
@@ -546,6 +565,15 @@ keeper_ports_changed(struct keeper *keeper, size_t i)
         keeper->bridges[i].ports_changed = true;
         start(keeper);
     }
+}
+
+void
+keeper_attest(struct keeper *keeper)
+{
+    for (size_t i = 0; i < keeper->settings.n_bridges; i++) {
+        keeper->bridges[i].attest = keeper->bridges[i].datapath_id != 0;
+    }
+    start(keeper);
 }
 
 void

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "attest-log.h"
 #include "loop.h"
 #include "model.h"
 #include "modes.h"
@@ -42,6 +43,7 @@ struct keeper_settings {
     bool repairs_drift;         /* What others have changed. */
     const struct report_settings *reports;
     const struct tls_settings *ssl;
+    const struct attest_settings *attest; /* NULL: never. */
 };
 
 struct keeper_callbacks {
@@ -56,6 +58,9 @@ struct keeper_callbacks {
                      const struct ports *, void *aux);
     /* A push to 'bridge' (an index) has ended, with or without an error. */
     void (*pushed)(size_t bridge, const struct push_result *, void *aux);
+    /* Statements of 'bridge' were made, or not, as 'error' says. */
+    void (*attested)(size_t bridge, const struct attest_counts *,
+                     const char *error, void *aux);
     /* There is nothing left to do, for now. */
     void (*idle)(void *aux);
     /* What OVSDB says; NULL if it is not there. */
@@ -87,6 +92,9 @@ void keeper_bridge_down(struct keeper *, size_t i);
 
 /* Something has changed in OVSDB that may concern bridge 'i'. */
 void keeper_ports_changed(struct keeper *, size_t i);
+
+/* Makes statements of all bridges that are there. */
+void keeper_attest(struct keeper *);
 
 /* Somebody may have changed flows: reads back soon. */
 void keeper_flows_changed(struct keeper *);

@@ -33,6 +33,9 @@ VLOG_DEFINE_THIS_MODULE(sdfwd);
 
 enum { EXIT_MANIFEST = 1, EXIT_BRIDGE = 3 };
 
+/* After the start, when bridges are as they should be. */
+#define FIRST_STATEMENTS_MS 3000
+
 static void apply_settings(struct daemon *, unsigned int effects);
 static void begin_anew(struct daemon *);
 
@@ -191,6 +194,39 @@ pushed(size_t bridge, const struct push_result *result, void *d_)
                   result->counts.removed, result->counts.unchanged,
                   result->n_local, result->elapsed_ms);
     }
+}
+
+static void
+attested(size_t bridge, const struct attest_counts *counts, const char *error,
+         void *d_)
+{
+    struct daemon *d = d_;
+    struct bridge_state *b = &d->bridges[bridge];
+    if (error && nullable_string_is_equal(error, b->attest_error)) {
+        return;                 /* Said already. */
+    } else if (error) {
+        VLOG_WARN("%s: no statements: %s", d->bridge_names.names[bridge],
+                  error);
+    } else if (counts->n_deviate != b->attested.n_deviate) {
+        VLOG_INFO("%s: %"PRIuSIZE" of %"PRIuSIZE" workloads conform",
+                  d->bridge_names.names[bridge], counts->n - counts->n_deviate,
+                  counts->n);
+    }
+    free(b->attest_error);
+    b->attest_error = nullable_xstrdup(error);
+    if (!error) {
+        b->attested = *counts;
+        b->attested_ms = time_wall_msec();
+    }
+}
+
+static void
+make_statements(void *d_)
+{
+    struct daemon *d = d_;
+    keeper_attest(d->keeper);
+    timer_set(d->attest_timer, 1000LL * settings_number(
+                  &d->started_with, SETTING_ATTEST_INTERVAL));
 }
 
 static void
@@ -400,6 +436,9 @@ take_settings(struct daemon *d)
     d->table_base = settings_number(s, SETTING_TABLE_BASE);
     d->waiting = !d->bridge_names.n;
     take_report_settings(d);
+    /* Which outlive a SIGHUP. */
+    d->attest.file = settings_text(&d->started_with, SETTING_ATTEST);
+    d->attest.key = settings_text(&d->started_with, SETTING_ATTEST_KEY);
     return (struct keeper_settings) {
         .paths = (const char *const *) d->paths.names,
         .n_paths = d->paths.n,
@@ -412,6 +451,7 @@ take_settings(struct daemon *d)
         .repairs_drift = d->repairs_drift,
         .reports = &d->reports,
         .ssl = &d->ssl,
+        .attest = d->attest.file ? &d->attest : NULL,
     };
 }
 
@@ -450,7 +490,7 @@ static void
 begin(struct daemon *d)
 {
     static const struct keeper_callbacks keeper_callbacks = {
-        loaded, verified, pushed, idle, get_rows, get_openflow,
+        loaded, verified, pushed, attested, idle, get_rows, get_openflow,
     };
     const struct keeper_settings keeper_settings = take_settings(d);
     d->again = false;
@@ -466,6 +506,10 @@ begin(struct daemon *d)
     d->keeper = keeper_create(d->loop, &keeper_settings, &keeper_callbacks, d);
     if (!d->once) {
         start_watching(d);
+    }
+    if (d->attest.file && !d->once) {
+        d->attest_timer = timer_create_in(d->loop, make_statements, d);
+        timer_set(d->attest_timer, FIRST_STATEMENTS_MS);
     }
     if (d->waiting) {
         VLOG_WARN("waiting for bridges and topologies to be set, by flags, "
@@ -505,6 +549,8 @@ finish(struct daemon *d)
     if (d->again) {
         renumber_bridges(d);
     }
+    timer_destroy(d->attest_timer);
+    d->attest_timer = NULL;
     keeper_destroy(d->keeper);
     topology_watch_destroy(d->topology_watch);
     restore_wait_destroy(d->restore_wait);
@@ -517,6 +563,7 @@ finish(struct daemon *d)
         forget_ports(&d->bridges[i]);
         free(d->bridges[i].by_port);
         free(d->bridges[i].error);
+        free(d->bridges[i].attest_error);
     }
     free(d->bridges);
     free(d->broken);

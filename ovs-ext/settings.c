@@ -88,6 +88,12 @@ static const struct setting_class classes[N_SETTINGS] = {
     [SETTING_DRIFT] = { "drift", "repair|report", false, 0, 0, "repair",
         "what to do if others change our flows: undo it and\n"
         "tell, or only tell" },
+    [SETTING_ATTEST] = { "attest", "FILE", false, 0, 0, NULL,
+        "append statements whether each workload conforms" },
+    [SETTING_ATTEST_KEY] = { "attest-key", "FILE", false, 0, 0, NULL,
+        "sign them by this private key of Ed25519 (PEM)" },
+    [SETTING_ATTEST_INTERVAL] = { "attest-interval", "SECONDS", false, 1,
+        86400, "3600", "how often" },
     [SETTING_RESTORE_WAIT] = { "restore-wait", "SECONDS", false, 0, 3600, "0",
         "when ovs-vswitchd starts, let it forward nothing before\n"
         "the policy is on its bridges, for so long at most;\n"

@@ -63,6 +63,15 @@ put_bridge(struct ds *s, const struct bridge_state *b)
     if (b->error) {
         ds_put_format(s, "  LAST PUSH FAILED: %s\n", b->error);
     }
+    if (b->attested_ms) {
+        ds_put_format(s, "  %"PRIuSIZE" of %"PRIuSIZE" workloads conform, at ",
+                      b->attested.n - b->attested.n_deviate, b->attested.n);
+        put_time(s, b->attested_ms);
+        ds_put_char(s, '\n');
+    }
+    if (b->attest_error) {
+        ds_put_format(s, "  NO STATEMENTS: %s\n", b->attest_error);
+    }
     put_overlay(s, b->overlay);
 }
 

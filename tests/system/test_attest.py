@@ -197,3 +197,31 @@ def test_signed(lab):
     assert empty.returncode == 4
     wrong = attest(lab, "--key", lab.public)
     assert wrong.returncode == 64 and "openssl genpkey" in wrong.stderr
+
+
+def test_continuous(lab):
+    """sdfwd makes signed statements by itself; drift that is only reported
+    shows in them; a file that cannot be written is told"""
+    path = f"{lab.dir}/log/attest.jsonl"
+    def verified():
+        return lab.command("attest", "--verify", "--public-key", lab.public,
+                           path, check=False)
+    def status():
+        return lab.run("ovs-appctl", "-t", "sdfwd", "sdfw/status",
+                       check=False).stdout
+    lab.push(lab.path)
+    with Sdfwd(lab, lab.path, options=["--attest", path, "--attest-key",
+                                       lab.key, "--attest-interval", "1",
+                                       "--drift", "report"]) as sdfwd:
+        until(lambda: "NO STATEMENTS" in status(), "it is told")
+        assert path in status() and "No such file" in status()
+        lab.file("log/other", "")
+        until(lambda: "4 of 4 workloads conform" in status(), "they are made")
+        done = verified()
+        assert done.returncode == 0 and done.stdout.count("conforms") >= 4
+        lab.ofctl("del-flows", "br0", "table=112")
+        until(lambda: "0 of 4 workloads conform" in status(), "they differ")
+        assert "0 of 4 workloads conform" in sdfwd.log()
+        done = verified()
+        assert done.returncode == 0 and "flows missing" in done.stdout
+    lab.push(lab.path)
