@@ -58,7 +58,8 @@ const struct command check_command = {
     .min_arguments = 1, .max_arguments = SIZE_MAX,
     .help = "Errors and warnings are printed as FILE:LINE: TEXT, to standard "
             "error.  With\n--format=junit or sarif, standard output has a "
-            "document for a CI as well, also if\na manifest is wrong.\n"
+            "document for a CI, with all of\nthem also with --quiet, and also "
+            "if a manifest is wrong.\n"
             "Exit status: 0 right (perhaps with warnings), 1 wrong.",
     .run = run,
 };

@@ -111,7 +111,7 @@ outcomes_print(struct outcomes *outcomes, const char *format, FILE *stream)
 }
 
 /* The length of the character at 'text' if it is in UTF-8 and XML can hold
- * it, otherwise 0.  xmlGetUTF8Char() takes overlong forms. */
+ * it, otherwise 0.  xmlGetUTF8Char() takes some things that are no UTF-8. */
 static int
 clean_length(const char *text)
 {
@@ -119,7 +119,7 @@ clean_length(const char *text)
     int len = strnlen(text, 4);
     int c = xmlGetUTF8Char((const xmlChar *) text, &len);
     return c > 0 && IS_CHAR(c) && xmlCopyCharMultiByte(again, c) == len
-           ? len : 0;
+           && !memcmp(again, text, len) ? len : 0;
 }
 
 char *
@@ -131,7 +131,7 @@ outcome_clean(const char *text)
         if (len) {
             ds_put_buffer(&s, text, len);
         } else {
-            ds_put_cstr(&s, "\xef\xbf\xbd");
+            ds_put_format(&s, "\\x%02x", (unsigned char) *text);
         }
         text += len ? len : 1;
     }

@@ -46,7 +46,7 @@ void outcomes_add_report(struct outcomes *, struct report *,
                          const char *root);
 
 /* Writes them, sorted by file and line, in 'format': "junit" or "sarif".
- * Text that is no UTF-8, or that XML cannot hold, becomes U+FFFD. */
+ * Bytes that are no UTF-8, or that XML cannot hold, become "\xNN". */
 void outcomes_print(struct outcomes *, const char *format, FILE *);
 
 /* For the writers: 'text' as UTF-8 that XML and JSON can hold.  The caller

@@ -14,6 +14,8 @@
 
 #include "util.h"
 
+#define MAX_RESULTS 25000       /* GitHub refuses a run with more. */
+
 struct rule {
     const char *id, *name, *level, *summary, *help;
 };
@@ -117,6 +119,16 @@ result_object(const struct outcome *o)
     return object;
 }
 
+/* GitHub keeps what is uploaded last under one id, so each command has its
+ * own. */
+static struct json *
+automation_object(const struct outcomes *outcomes)
+{
+    struct json *object = json_object_create();
+    json_object_put_format(object, "id", "sdfw/%s/", outcomes->command);
+    return object;
+}
+
 static struct json *
 tool_object(void)
 {
@@ -133,18 +145,51 @@ tool_object(void)
     return tool;
 }
 
+/* In place of the last result that a run may have. */
+static struct json *
+rest_object(const struct outcome *first, size_t n)
+{
+    char *text = xasprintf("%zu more findings are not in this document; the "
+                           "text of sdfw has all", n);
+    struct outcome rest = *first;
+    rest.message = text;
+    struct json *object = result_object(&rest);
+    free(text);
+    return object;
+}
+
+static struct json *
+results_array(const struct outcomes *outcomes)
+{
+    struct json *results = json_array_create_empty();
+    const struct outcome *last = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < outcomes->n; i++) {
+        const struct outcome *o = &outcomes->all[i];
+        if (o->kind == OUTCOME_PASS) {
+            continue;
+        }
+        if (++n < MAX_RESULTS) {
+            json_array_add(results, result_object(o));
+        } else if (n == MAX_RESULTS) {
+            last = o;
+        }
+    }
+    if (last) {
+        json_array_add(results, n > MAX_RESULTS
+                       ? rest_object(last, n - MAX_RESULTS + 1)
+                       : result_object(last));
+    }
+    return results;
+}
+
 void
 outcomes_print_sarif(const struct outcomes *outcomes, FILE *stream)
 {
-    struct json *results = json_array_create_empty();
-    for (size_t i = 0; i < outcomes->n; i++) {
-        if (outcomes->all[i].kind != OUTCOME_PASS) {
-            json_array_add(results, result_object(&outcomes->all[i]));
-        }
-    }
     struct json *run = json_object_create();
     json_object_put(run, "tool", tool_object());
-    json_object_put(run, "results", results);
+    json_object_put(run, "automationDetails", automation_object(outcomes));
+    json_object_put(run, "results", results_array(outcomes));
     struct json *log = json_object_create();
     json_object_put_string(log, "$schema",
                            "https://json.schemastore.org/sarif-2.1.0.json");
