@@ -21,7 +21,11 @@ class Repository:
     def __init__(self, directory, sdfw, env, topology="policy"):
         self.dir, self.topology = pathlib.Path(directory), topology
         self.dir.mkdir()
-        self.env = dict(env, SDFW=sdfw, HOME=directory,
+        # Nothing of the CI in which this runs itself.
+        own = {name: value for name, value in env.items()
+               if not name.startswith(("CI", "GIT", "SDFW"))}
+        self.env = dict(own, SDFW=sdfw, HOME=directory,
+                        no_proxy="127.0.0.1",
                         GIT_CONFIG_NOSYSTEM="1", GIT_AUTHOR_NAME="a",
                         GIT_AUTHOR_EMAIL="a@example.org",
                         GIT_COMMITTER_NAME="a",
