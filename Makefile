@@ -208,6 +208,13 @@ install: all
 	install -m 644 integration/systemd/sdfw.sysusers.conf \
 		$(DESTDIR)$(SYSUSERSDIR)/sdfw.conf
 	install -m 644 integration/sdfwd.conf $(DESTDIR)$(DATADIR)
+	install -d $(DESTDIR)$(DATADIR)/ci
+	install -m 755 integration/ci/*.sh $(DESTDIR)$(DATADIR)/ci
+	for file in github.yml gitlab.yml; do \
+		sed 's|/usr/local/share/sdfw|$(DATADIR)|' integration/ci/$$file \
+			>$(DESTDIR)$(DATADIR)/ci/$$file || exit; \
+		chmod 644 $(DESTDIR)$(DATADIR)/ci/$$file; \
+	done
 # What a site has written stays.
 	test -e $(DESTDIR)$(SYSCONFDIR)/sdfw/sdfwd.conf || install -m 644 \
 		integration/sdfwd.conf $(DESTDIR)$(SYSCONFDIR)/sdfw

@@ -192,8 +192,9 @@ const struct command attest_command = {
     .arguments = "--bridge=BRIDGE... TOPOLOGY... | --verify "
                  "--public-key=FILE FILE...",
     .summary = "states whether each workload conforms",
-    .options = "bridge db ports timeout table-base format key verify "
-               "public-key private-key certificate ca-cert",
+    .options = "bridge db ports timeout table-base key verify public-key "
+               "private-key certificate ca-cert",
+    .formats = "json",
     .min_arguments = 1, .max_arguments = SIZE_MAX,
     .help = "Compares what is on the bridges with what the topology makes of "
             "them, now: flows that\nare missing, altered or added, those of "

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "model.h"
+#include "report.h"
 
 /* Exit statuses, as in sdfw(8). */
 enum {
@@ -28,7 +29,7 @@ struct options {
     size_t n_bridges;
     const char *db;             /* --db */
     const char *ports_file;     /* --ports */
-    const char *format;         /* --format */
+    const char *format;         /* --format; NULL: text. */
     int timeout_s;              /* --timeout */
     int adopt_s;                /* --adopt */
     uint8_t table_base;         /* --table-base */
@@ -51,6 +52,8 @@ struct command {
     const char *summary;        /* One line. */
     const char *options;        /* Names of the options it takes, separated
                                  * by spaces. */
+    const char *formats;        /* What --format takes besides text, in the
+                                 * same way; NULL: no --format. */
     size_t min_arguments, max_arguments;
     const char *help;           /* Paragraphs below the options. */
     bool digests;               /* Wants those of manifests. */
@@ -65,6 +68,12 @@ extern const struct command check_command, compile_command, plan_command,
  * warnings unless --quiet, to stderr.  Returns NULL if there is an error. */
 struct topology *command_read_topology(const struct options *,
                                        const char *const paths[], size_t n);
+
+/* The same, but leaves what was found in 'report', which the caller
+ * initializes and destroys. */
+struct topology *command_read_reported(const struct options *,
+                                       const char *const paths[], size_t n,
+                                       struct report *report);
 
 struct push_options;
 struct push_result;

@@ -102,6 +102,7 @@ read_document(struct reader *reader, const char *name, const char *real,
               const char *root)
 {
     name = topology_intern_file(reader->topology, name);
+    sset_add(&reader->report->files, name);
     xmlDoc *doc = xml_read(real, name, reader->schema, reader->report);
     if (!doc) {
         return;
