@@ -13,6 +13,7 @@
 #include "model.h"
 #include "openflow.h"
 #include "ovsdb-watch.h"
+#include "respond.h"
 #include "restore-wait.h"
 #include "settings.h"
 #include "sink.h"
@@ -44,6 +45,7 @@ struct bridge_state {
     bool reading_soon;          /* 'read_accounts' is set. */
     struct link_use use;        /* Counts of links: see web.h. */
     struct drift_state drift;
+    struct respond_state respond;
     struct attest_counts attested; /* Last. */
     long long int attested_ms;  /* When, since the epoch; 0: never. */
     char *attest_error;         /* NULL if it went well. */

@@ -102,6 +102,7 @@ learn_ports(struct bridge_state *b, const struct ports *ports)
     log_overlay(b, b->overlay, ports->overlay);
     forget_ports(b);
     b->overlay = overlay_ref(ports->overlay);
+    respond_overlay_changed(b);
     for (size_t i = 0; i < ports->n_workloads; i++) {
         if (ports->of_workload[i]) {
             b->by_port[ports->of_workload[i]] = ports->workloads[i];
@@ -136,6 +137,7 @@ loaded(const struct topology *topology, struct report *report, void *d_)
         d->loaded_ms = time_wall_msec();
         for (size_t i = 0; i < d->bridge_names.n; i++) {
             forget_ports(&d->bridges[i]);
+            respond_forget(&d->bridges[i].respond);
         }
         web_forget_topology(d->web);
         if (d->topology_watch) {
@@ -501,6 +503,7 @@ begin(struct daemon *d)
             .by_port = xcalloc(PORT_MAX, sizeof *d->bridges[i].by_port),
         };
         hear_create(&d->bridges[i]);
+        respond_init(&d->bridges[i].respond);
         link_use_init(&d->bridges[i].use);
     }
     d->keeper = keeper_create(d->loop, &keeper_settings, &keeper_callbacks, d);
@@ -560,6 +563,7 @@ finish(struct daemon *d)
         hear_destroy(&d->bridges[i]);
         link_use_destroy(&d->bridges[i].use);
         drift_forget(&d->bridges[i]);
+        respond_destroy(&d->bridges[i].respond);
         forget_ports(&d->bridges[i]);
         free(d->bridges[i].by_port);
         free(d->bridges[i].error);
