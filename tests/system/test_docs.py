@@ -4,9 +4,9 @@ README, the tutorials and the page of operations are followed from top to
 bottom, each on a fresh host.  An HTML comment before a block of theirs says
 what is done with it, and is not seen by readers:
 
-    <!-- run -->            Lines after a prompt are typed, and the others must
-                            be what comes out.  "web-1# ls" is typed in the
-                            network namespace web-1, the others as root.
+    <!-- run -->            Lines after a prompt are typed ("> " goes on with
+                            them), and the others must be what comes out.
+                            "web-1# ls" is typed in the network namespace web-1.
     <!-- file PATH -->      It is written to PATH.
     <!-- not run: WHY -->   It is only shown.
     <!-- setup              These lines, which nobody sees, are run; they are
@@ -33,9 +33,10 @@ PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 MARK = re.compile(r"<!-- (run|file|not run:|setup)\s*(.*?)\s*-->", re.S)
 PROMPT = re.compile(r"([\w.-]*)[#$] (.*)")
 # What only looks may be asked again, until it sees what it shall.
-LOOKS = re.compile(r"(cat|tail|grep|journalctl|ovs-appctl -t sdfwd sdfw/\w+( |$)"
-                   r"|sdfw (plan|show|trace)|ovs-vsctl (get|list|show)"
-                   r"|ovs-ofctl dump|systemctl (is-|show)|curl|ls)\b")
+LOOKS = re.compile(r"(cat|tail|grep|journalctl|curl|ls|sdfw (plan|show|trace)"
+                   r"|ovs-appctl -t sdfwd sdfw/(status|deviations|config|mode$)"
+                   r"|ovs-vsctl (get|list|show)|ovs-ofctl dump-flows"
+                   r"|systemctl (is-active|show|status))( |$)")
 PATIENCE_S = 10
 
 MASKS = [(re.compile(pattern), mask) for pattern, mask in (
@@ -46,6 +47,7 @@ MASKS = [(re.compile(pattern), mask) for pattern, mask in (
     (r"\b\d+(\.\d+)? (ms|s)\b", r"N \2"),
     (r"\btime \d+ms\b", "time N"),
     (r"\b(sdfwd)\[\d+\]", r"\1[PID]"),
+    (r"\b\d+ (flows|packets|bytes)\b", r"N \1"),
     (r"\b(duration|idle_age|n_packets|n_bytes)=[\d.]+s?\b", r"\1=N"),
 )]
 
@@ -98,10 +100,10 @@ def commands(block):
     found = []
     for line in block.text.splitlines():
         prompt = PROMPT.fullmatch(line)
-        if found and found[-1][1].endswith("\\"):
-            found[-1][1] += "\n" + line
-        elif prompt:
+        if prompt:
             found.append([prompt[1], prompt[2], ""])
+        elif found and line.startswith("> "):
+            found[-1][1] += "\n" + line[2:]
         else:
             assert found, f"line {block.line}: no prompt before '{line}'"
             found[-1][2] += line + "\n"
