@@ -111,9 +111,10 @@ def commands(block):
 
 
 def masked(text):
+    text = " ".join(text.split())
     for pattern, mask in MASKS:
         text = pattern.sub(mask, text)
-    return " ".join(text.split())
+    return text
 
 
 def is_like(shown, text):
