@@ -48,7 +48,8 @@ mount -t devpts devpts dev/pts
 mount -t proc proc proc
 mount -t sysfs sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
-rm -rf root/* etc/openvswitch/* etc/sdfw etc/systemd/system/*.wants
+rm -rf root/* etc/openvswitch/* etc/sdfw \
+    etc/systemd/system/*.wants/sdfwd.service
 mkdir root/ovs-sdfw
 mount --bind "$0" root/ovs-sdfw
 echo host1 >etc/hostname
