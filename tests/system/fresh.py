@@ -94,8 +94,8 @@ class FreshHost:
 
     def inside(self):
         pid = self.process.pid
-        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
-        return ["nsenter", "--all", "--target", children.read_text().split()[0]]
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        return ["nsenter", "--all", "--target", children.split()[0]]
 
     def wait_until_booted(self):
         until = time.monotonic() + 60

@@ -5,16 +5,17 @@ bottom, each on a fresh host.  An HTML comment before a block of theirs says
 what is done with it, and is not seen by readers:
 
     <!-- run -->            Lines after a prompt are typed ("> " goes on with
-                            them), and the others must be what comes out.
-                            "web-1# ls" is typed in the network namespace web-1.
+                            them), and the others must be what comes out; a
+                            block without prompts is a script.
+                            "web-1# ls" is typed in the namespace web-1.
     <!-- file PATH -->      It is written to PATH.
     <!-- not run: WHY -->   It is only shown.
     <!-- setup              These lines, which nobody sees, are run; they are
     ...                     for what else stands in this place, such as
     -->                     libvirt.
 
-White space does not count, so long lines may be wrapped.  "..." and "…" stand
-for anything.  Times, dates and numbers that differ from run to run are masked
+White space does not count, so long lines may be wrapped.  "..." and "…"
+stand for anything.  Times, dates and numbers that differ from run to run are masked
 on both sides.  A command that prints nothing must succeed.
 """
 import contextlib
@@ -34,7 +35,8 @@ MARK = re.compile(r"<!-- (run|file|not run:|setup)\s*(.*?)\s*-->", re.S)
 PROMPT = re.compile(r"([\w.-]*)[#$] (.*)")
 # What only looks may be asked again, until it sees what it shall.
 LOOKS = re.compile(r"(cat|tail|grep|journalctl|curl|ls|sdfw (plan|show|trace)"
-                   r"|ovs-appctl -t sdfwd sdfw/(status|deviations|config|mode$)"
+                   r"|ovs-appctl -t sdfwd"
+                   r" sdfw/(status|deviations|top|config|mode$)"
                    r"|ovs-vsctl (get|list|show)|ovs-ofctl dump-flows"
                    r"|systemctl (is-active|show|status))( |$)")
 PATIENCE_S = 10
@@ -96,7 +98,10 @@ def blocks(path):
 
 
 def commands(block):
-    """(namespace, command, what it shall print) of a console."""
+    """(namespace, command, what it shall print) of a console; what has no
+    prompt at its beginning is a script that prints nothing."""
+    if not PROMPT.match(block.text):
+        return [("", block.text, "")]
     found = []
     for line in block.text.splitlines():
         prompt = PROMPT.fullmatch(line)
@@ -105,7 +110,6 @@ def commands(block):
         elif found and line.startswith("> "):
             found[-1][1] += "\n" + line[2:]
         else:
-            assert found, f"line {block.line}: no prompt before '{line}'"
             found[-1][2] += line + "\n"
     return found
 
