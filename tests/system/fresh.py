@@ -5,12 +5,15 @@ It is a set of namespaces: what it writes lies in memory, and its processes are
 gone when it is left.  Nothing of the machine around it changes, but for what
 "make" builds in this clone, which is there as /root/ovs-sdfw.
 """
+import atexit
 import os
 import pathlib
 import secrets
 import select
 import shlex
+import signal
 import subprocess
+import sys
 import time
 
 from lab import LabError, run
@@ -69,8 +72,13 @@ class FreshHost:
     def __init__(self):
         self.name = f"sdfw-{os.getpid()}-{secrets.token_hex(4)}"
         self.shell = None
+        atexit.register(self.close)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda n, _: sys.exit(128 + n))
+        # Also if this process is killed.
         self.process = subprocess.Popen(
-            ["unshare", "--mount", "--propagation", "private", "bash", "-ec",
+            ["setpriv", "--pdeathsig", "KILL",
+             "unshare", "--mount", "--propagation", "private", "bash", "-ec",
              ENTER, self.name, BOOT, str(ROOT)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True)
@@ -137,6 +145,7 @@ class FreshHost:
         return text, int(status)
 
     def close(self):
+        atexit.unregister(self.close)
         # With the parent of its first process, all of them end.
         self.process.kill()
         self.process.communicate()
