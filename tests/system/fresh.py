@@ -3,7 +3,8 @@ here, booted by systemd, with Open vSwitch and a network of its own.
 
 It is a set of namespaces: what it writes lies in memory, and its processes are
 gone when it is left.  Nothing of the machine around it changes, but for what
-"make" builds in this clone, which is there as /root/ovs-sdfw.
+"make" builds in this clone, which is there as /root/ovs-sdfw, and the module
+openvswitch, which its ovs-ctl loads if the kernel has it.
 """
 import atexit
 import os
@@ -30,7 +31,9 @@ exec unshare --mount --propagation private --net --pid --uts --ipc --cgroup \
     --fork --kill-child bash -ec "$1" "$2"
 """
 
-# A root of its own, above the one that is there, without its mounts.
+# A root of its own, above the one that is there, without its mounts.  Of what
+# systemd starts at boot only the journal is left: devices, sysctls, file
+# systems and the services of the machine are not ours.
 BOOT = """
 mount -t tmpfs tmpfs /mnt
 cd /mnt
@@ -51,8 +54,10 @@ mount -t devpts devpts dev/pts
 mount -t proc proc proc
 mount -t sysfs sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
-rm -rf root/* etc/openvswitch/* etc/sdfw \
-    etc/systemd/system/*.wants/sdfwd.service
+rm -rf root/* etc/openvswitch/* etc/sdfw etc/fstab \
+    etc/systemd/system-generators/* usr/lib/systemd/system-generators/*
+find etc/systemd/system usr/lib/systemd/system -path '*.wants/*' \
+    ! -name systemd-journald.\* ! -name systemd-journald-dev-log.\* -delete
 mkdir root/ovs-sdfw
 mount --bind "$0" root/ovs-sdfw
 echo host1 >etc/hostname

@@ -192,6 +192,21 @@ def test_operations(_):
     follow("docs/operations.md")
 
 
+def test_notices(_):
+    """output that differs, and a command that fails, are noticed"""
+    with fresh.FreshHost() as host:
+        for command, shown, same in (
+                ("echo a b; echo 3 ms", "a\nb 5 ms", True),
+                ("seq 9", "1 2\n...\n9", True),
+                ("true", "", True),
+                ("echo a", "b", False),
+                ("echo a", "", False),
+                ("seq 9", "1\n...\n8", False),
+                ("false", "", False)):
+            error = type_in(host, "", command, shown)
+            assert (error is None) == same, (command, shown, error)
+
+
 def test_marks(_):
     """in pages that are followed, each block with a prompt says whether it is
     run"""
