@@ -57,7 +57,7 @@ mount -t cgroup2 cgroup2 sys/fs/cgroup
 rm -rf root/* etc/openvswitch/* etc/sdfw etc/fstab \
     etc/systemd/system-generators/* usr/lib/systemd/system-generators/*
 find etc/systemd/system usr/lib/systemd/system -path '*.wants/*' \
-    ! -name systemd-journald.\* ! -name systemd-journald-dev-log.\* -delete
+    ! -name 'systemd-journald.*' ! -name 'systemd-journald-dev-log.*' -delete
 mkdir root/ovs-sdfw
 mount --bind "$0" root/ovs-sdfw
 echo host1 >etc/hostname

@@ -15,8 +15,8 @@ what is done with it, and is not seen by readers:
     -->                     libvirt.
 
 White space does not count, so long lines may be wrapped.  "..." and "…"
-stand for anything.  Times, dates and numbers that differ from run to run are masked
-on both sides.  A command that prints nothing must succeed.
+stand for anything.  Times, dates and numbers that differ from run to run are
+masked on both sides.  A command that prints nothing must succeed.
 """
 import contextlib
 import pathlib
@@ -33,8 +33,10 @@ PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 
 MARK = re.compile(r"<!-- (run|file|not run:|setup)\s*(.*?)\s*-->", re.S)
 PROMPT = re.compile(r"([\w.-]*)[#$] (.*)")
-# What only looks may be asked again, until it sees what it shall.
+# What only looks, or tries to reach somebody, may be asked again, until it
+# sees what it shall.
 LOOKS = re.compile(r"(cat|tail|grep|journalctl|curl|ls|sdfw (plan|show|trace)"
+                   r"|ip netns exec|bash -c|timeout|ping"
                    r"|ovs-appctl -t sdfwd"
                    r" sdfw/(status|deviations|top|config|mode$)"
                    r"|ovs-vsctl (get|list|show)|ovs-ofctl dump-flows"
