@@ -87,6 +87,9 @@ put_balance(struct ds *s, const struct bridge_state *b)
     put_time(s, n.since_ms);
     ds_put_format(s, ": %"PRIu64" = %"PRIu64" offered + %"PRIu64" absorbed",
                   n.deviating, n.offered, n.absorbed);
+    if (n.answers) {
+        ds_put_format(s, " + %"PRIu64" answers", n.answers);
+    }
     if (n.missing) {
         /* The end of a flow is told some time after it is gone. */
         ds_put_format(s, " + %lld %s", n.missing,

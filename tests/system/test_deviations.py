@@ -79,12 +79,13 @@ def balance(lab):
     match = re.search(
         r"deviating packets since \S+: (?P<deviating>\d+) = "
         r"(?P<offered>\d+) offered \+ (?P<absorbed>\d+) absorbed"
+        r"(?: \+ (?P<answers>\d+) answers)?"
         r"(?: \+ -?\d+ not counted yet)?\s+"
         r"offered: (?P<received>\d+) received \+ (?P<unseen>\d+) told by "
         r"their flow's end \+ (?P<untold>-?\d+) not told yet; meters dropped "
         r"(?P<metered>\d+)", status)
     assert match, status
-    return {word: int(n) for word, n in match.groupdict().items()}
+    return {word: int(n or 0) for word, n in match.groupdict().items()}
 
 
 def learned(lab):
@@ -373,3 +374,28 @@ def test_modes(lab):
     lab.file("m.xml", manifest())
     until(lambda: in_step(lab, lab.watched.manifest_path), "enforce")
     assert try_once(web) == (False, True, "enforce", "drop")
+
+
+def test_answers(lab):
+    """where deviations pass, a connection is one deviation, in the direction
+    in which it was opened; its answers are counted apart"""
+    web, app = lab.hosts["web1"], lab.hosts["app1"]
+    app.ask("listen", 4, 7200)
+    lab.file("m.xml", manifest(mode="audit"))
+    until(lambda: in_step(lab, lab.watched.manifest_path), "audit")
+    until(lambda: balance(lab)["deviating"] == 0, "it counts anew")
+    number = web.ask("connect", app.address(), 7200)
+    for _ in range(20):
+        assert web.ask("talk", number, "x") == "x"
+    web.ask("close", number)
+    lab.watched.wait(event="close", dst_port=7200, timeout=30)
+    of_it = [r for r in lab.watched.records()
+             if 7200 in (r.get("dst_port"), r.get("src_port"))]
+    assert {r["id"] for r in of_it} == {of_it[0]["id"]}, of_it
+    assert of_it[0]["src"]["workload"] == "web1"
+    until(lambda: balance(lab)["answers"] >= 20, "answers are counted")
+    until(lambda: balance(lab)["deviating"] == sum(
+        balance(lab)[n] for n in ("offered", "absorbed", "answers")), "sums")
+    assert of_it[-1]["packets"] >= 20
+    lab.file("m.xml", manifest())
+    until(lambda: in_step(lab, lab.watched.manifest_path), "enforce")
