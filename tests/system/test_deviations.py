@@ -1,4 +1,5 @@
 """sdfwd tells of what no link allows: who, to whom, how much, and why."""
+import base64
 import json
 import re
 import time
@@ -373,3 +374,36 @@ def test_modes(lab):
     lab.file("m.xml", manifest())
     until(lambda: in_step(lab, lab.watched.manifest_path), "enforce")
     assert try_once(web) == (False, True, "enforce", "drop")
+
+
+def test_mode_changes_verdict(lab):
+    """a deviation that goes on while its mode changes is two: what passed,
+    and what is dropped, each with its own packets"""
+    web, db = lab.hosts["web1"], lab.hosts["db1"]
+    lab.file("m.xml", manifest(mode="audit"))
+    until(lambda: in_step(lab, lab.watched.manifest_path), "audit")
+    settle(lab, balance(lab)["deviating"])
+    number = web.ask("flood", base64.b64encode(
+        segment(web, db, 7201)).decode(), 50)
+    try:
+        lab.watched.wait(event="update", dst_port=7201)
+        lab.run("ovs-appctl", "-t", "sdfwd", "sdfw/mode", "shop", "enforce")
+        lab.watched.wait(event="update", dst_port=7201, verdict="drop")
+    finally:
+        sent = web.ask("end", number)["sent"]
+    lab.watched.wait(2, 20, event="close", dst_port=7201)
+    records = lab.watched.records(dst_port=7201)
+    opened = [r for r in records if r["event"] == "open"]
+    assert [r["verdict"] for r in opened] == ["pass", "drop"], records
+    for first in opened:
+        own = [r for r in records if r["id"] == first["id"]]
+        assert {r["verdict"] for r in own} == {first["verdict"]}, own
+        assert [r["event"] for r in own].count("close") == 1, own
+    over = [r for r in records if r["event"] == "close"]
+    assert [r["verdict"] for r in over] == ["pass", "drop"], over
+    assert all(r["packets"] > 20 for r in over), over
+    assert over[0]["last_seen"] < over[1]["last_seen"], over
+    assert sum(r["packets"] for r in over) == sent, (over, sent)
+    lab.run("ovs-appctl", "-t", "sdfwd", "sdfw/mode", "shop", "manifest")
+    lab.file("m.xml", manifest())
+    until(lambda: in_step(lab, lab.watched.manifest_path), "enforce")
