@@ -407,3 +407,35 @@ def test_mode_changes_verdict(lab):
     lab.run("ovs-appctl", "-t", "sdfwd", "sdfw/mode", "shop", "manifest")
     lab.file("m.xml", manifest())
     until(lambda: in_step(lab, lab.watched.manifest_path), "enforce")
+
+
+def test_two_vlans(lab):
+    """a frame with two VLAN tags is told once and counted right, however
+    many tags Open vSwitch looks at"""
+    web, app = lab.hosts["web1"], lab.hosts["app1"]
+    s, d = web.address(), app.address()
+    frame = f.ether(web.mac, app.mac, 0x800,
+                    f.ip(s, d, 17, f.udp(s, d, 1, 5300, b"x")), vlan=7,
+                    outer=8)
+    for limit in (None, 1, 2):
+        if limit:
+            lab.vsctl("set", "open_vswitch", ".",
+                      f"other_config:vlan-limit={limit}")
+            until(lambda: in_step(lab, lab.watched.manifest_path), "in step")
+        known, old = (settle(lab, balance(lab)["deviating"])["deviating"],
+                      len(lab.watched.records()))
+        for _ in range(4):
+            web.inject(*[frame] * 5)
+            time.sleep(0.1)
+        lab.watched.wait(1 + len([r for r in lab.watched.records()[:old]
+                                  if r["event"] == "close"
+                                  and r["reason"] == "vlan"]), 15,
+                         event="close", reason="vlan")
+        records = lab.watched.records()[old:]
+        opened, = [r for r in records if r["event"] == "open"]
+        over, = [r for r in records if r["event"] == "close"]
+        assert opened["reason"] == "vlan" and opened["vlan"] == 8, opened
+        assert opened["id"] == over["id"] and over["packets"] == 20, records
+        assert over["bytes"] == 20 * len(frame), over
+        settle(lab, known + 20)
+    lab.vsctl("remove", "open_vswitch", ".", "other_config", "vlan-limit")
