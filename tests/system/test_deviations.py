@@ -439,3 +439,35 @@ def test_two_vlans(lab):
         assert over["bytes"] == 20 * len(frame), over
         settle(lab, known + 20)
     lab.vsctl("remove", "open_vswitch", ".", "other_config", "vlan-limit")
+
+
+def test_restart(lab):
+    """sdfwd that starts while deviations are open takes them over: what it
+    says of packets stays right"""
+    web, app, db = (lab.hosts[n] for n in ("web1", "app1", "db1"))
+    sdfwd = lab.watched.sdfwd
+    settle(lab, balance(lab)["deviating"])
+    floods = {host: host.ask("flood", base64.b64encode(
+        segment(host, db, 7301)).decode(), 50) for host in (web, app)}
+    try:
+        lab.watched.wait(2, event="open", dst_port=7301)
+        for end in (sdfwd.stop, sdfwd.kill):
+            end()
+            old = len(lab.watched.records())
+            sdfwd.start()
+            until(lambda: len([r for r in lab.watched.records()[old:]
+                               if r["event"] == "update"]) >= 4,
+                  "they are taken over")
+            for _ in range(20):
+                now = balance(lab)
+                assert min(now.values()) >= 0, now
+                status = lab.run("ovs-appctl", "-t", "sdfwd", "sdfw/status")
+                assert not re.search(r" -\d", status.stdout), status.stdout
+                time.sleep(0.1)
+            web.inject(segment(web, db, 7302))
+    finally:
+        for host, number in floods.items():
+            host.ask("end", number)
+    until(lambda: not learned(lab), "learned flows have ended", 40)
+    now = settle(lab, balance(lab)["deviating"])
+    assert now["unseen"] == now["untold"] == 0, now
