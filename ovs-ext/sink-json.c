@@ -148,6 +148,10 @@ flush(void *json_)
     struct sink_json *json = json_;
     const struct queue_item *line;
     size_t n = 0;
+    if (json->fd >= 0 && append_is_gone(json->fd)) {
+        json->n_done = 0;       /* All of the line goes into the new one. */
+        close_file(json);
+    }
     int error = json->fd < 0 ? open_file(json) : 0;
     timer_cancel(json->retry);
     json->retrying = false;

@@ -184,19 +184,11 @@ format(struct sink_pcap *pcap, const struct stored_packet *stored)
     return known ? NULL : port;
 }
 
-/* Was the file removed by somebody? */
-static bool
-is_gone(const struct sink_pcap *pcap)
-{
-    struct stat st;
-    return !fstat(pcap->fd, &st) && !st.st_nlink;
-}
-
 /* Returns 0 or an errno. */
 static int
 write_packet(struct sink_pcap *pcap, const struct stored_packet *stored)
 {
-    if (pcap->fd >= 0 && is_gone(pcap)) {
+    if (pcap->fd >= 0 && append_is_gone(pcap->fd)) {
         close_file(pcap);
     }
     const char *port = format(pcap, stored);
