@@ -94,14 +94,14 @@ loaded(const struct topology *topology, struct report *report, void *d_)
         d->loaded_ms = time_wall_msec();
         forget_ports(d);
         web_forget_topology(d->web);
-        if (d->topology_watch) {
-            topology_watch_update(d->topology_watch, topology);
-        }
     } else {
         VLOG_ERR("the manifests have errors; %s",
                  d->topology ? "the last good policy stays in force"
                  : "bridges stay as they are");
         d->status = EXIT_MANIFEST;
+    }
+    if (d->topology_watch) {
+        topology_watch_update(d->topology_watch, topology);
     }
 }
 

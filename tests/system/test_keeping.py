@@ -1,6 +1,7 @@
 """sdfwd keeps a bridge in step with the manifest."""
 import os
 import pathlib
+import shutil
 import time
 
 from daemon import Sdfwd, has_flows, in_step, until
@@ -73,6 +74,99 @@ def test_broken(lab):
         assert works(lab, 8080)
         write(lab, manifest(SSH))
         until(lambda: works(lab, 22), "the repaired one is in force")
+
+
+def test_away(lab):
+    """a manifest, or its directory, that is away for a while is read when it
+    is back, wherever on its path the gap was"""
+    path = lab.file("a/b/c/m.xml", manifest())
+    for given in (path, f"{lab.dir}/a/b/c"):
+        with Sdfwd(lab, given) as sdfwd:
+            until(lambda: in_step(lab, path), "flows are there")
+            for gone in (path, f"{lab.dir}/a/b/c", f"{lab.dir}/a/b",
+                         f"{lab.dir}/a"):
+                for links, port in ((SSH, 22), (LINKS, None)):
+                    errors = sdfwd.log().count("manifests have errors")
+                    os.rename(gone, f"{lab.dir}/away")
+                    until(lambda: sdfwd.log().count("manifests have errors")
+                          > errors, f"{gone} is missed")
+                    time.sleep(0.1)
+                    os.rename(f"{lab.dir}/away", gone)
+                    until(lambda: "MANIFESTS ARE WRONG" not in appctl(
+                        lab, "sdfw/status").stdout, f"{gone} is back")
+                    # It is watched as before.
+                    time.sleep(0.1)
+                    lab.file("a/b/c/m.xml", manifest(links))
+                    until(lambda: in_step(lab, path), f"{gone} was edited")
+                    assert works(lab, 22) == (port == 22)
+            # All made anew, step by step.
+            shutil.rmtree(f"{lab.dir}/a")
+            for step in ("a", "a/b", "a/b/c"):
+                time.sleep(0.1)
+                os.mkdir(f"{lab.dir}/{step}")
+            time.sleep(0.1)
+            lab.file("a/b/c/m.xml", manifest(SSH))
+            until(lambda: in_step(lab, path), "the new one is in force")
+            lab.file("a/b/c/m.xml", manifest())
+            until(lambda: in_step(lab, path), "as before")
+
+
+def test_absent_at_start(lab):
+    """a manifest that is not there at the start is read when it comes"""
+    path = f"{lab.dir}/later/topology/m.xml"
+    lab.unpush()
+    with Sdfwd(lab, f"{lab.dir}/later/topology") as sdfwd:
+        until(lambda: "manifests have errors" in sdfwd.log(), "it is told")
+        lab.file("later/topology/m.xml", manifest())
+        until(lambda: in_step(lab, path), "flows are there")
+
+
+def replace_link(lab, name, target):
+    """As "ln -sfn" and Kubernetes do."""
+    os.symlink(target, f"{lab.dir}/{name}.new")
+    os.rename(f"{lab.dir}/{name}.new", f"{lab.dir}/{name}")
+
+
+def test_links(lab):
+    """a symbolic link that is put elsewhere is noticed, wherever on the path
+    it is and through whatever other links"""
+    for name, links in (("1", LINKS), ("2", SSH)):
+        lab.file(f"releases/{name}/topology/m.xml", manifest(links))
+    os.symlink("releases/1", f"{lab.dir}/current")
+    os.symlink(f"{lab.dir}/current", f"{lab.dir}/indirect")
+    os.symlink("indirect/topology/m.xml", f"{lab.dir}/one.xml")
+    for given in ("current/topology", "current/topology/m.xml",
+                  "indirect/topology", "one.xml"):
+        with Sdfwd(lab, f"{lab.dir}/{given}") as sdfwd:
+            for target in ("2", "1", "2", "1"):
+                replace_link(lab, "current", f"releases/{target}")
+                until(lambda: in_step(lab, f"{lab.dir}/releases/{target}/"
+                                      "topology/m.xml"),
+                      f"{given}, release {target}")
+            lab.file("releases/1/topology/m.xml", manifest(SSH))
+            until(lambda: works(lab, 22), "a file behind it was edited")
+            lab.file("releases/1/topology/m.xml", manifest())
+            until(lambda: not works(lab, 22), "and again")
+            times = sdfwd.log().count("read 1 applications")
+            time.sleep(0.5)
+            assert sdfwd.log().count("read 1 applications") == times
+
+
+def test_config_map(lab):
+    """a directory as Kubernetes mounts it: its files are links through
+    "..data", which is replaced"""
+    for name, links in (("1", LINKS), ("2", SSH), ("3", LINKS)):
+        lab.file(f"map/..{name}/m.xml", manifest(links))
+    os.symlink("..1", f"{lab.dir}/map/..data")
+    os.symlink("..data/m.xml", f"{lab.dir}/map/m.xml")
+    os.symlink(".", f"{lab.dir}/map/loop")
+    with Sdfwd(lab, f"{lab.dir}/map"):
+        for name in "1", "2", "3":
+            replace_link(lab, "map/..data", f"..{name}")
+            until(lambda: in_step(lab, f"{lab.dir}/map/..{name}/m.xml"),
+                  f"version {name}")
+            if name > "1":
+                shutil.rmtree(f"{lab.dir}/map/..{int(name) - 1}")
 
 
 def test_new_port(lab):
