@@ -18,9 +18,9 @@
 #include <openvswitch/list.h>
 #include <openvswitch/vlog.h>
 
+#include "address.h"
 #include "loop-private.h"
 #include "packets.h"
-#include "socket-util.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(http);
@@ -276,12 +276,9 @@ static char *
 listen_on(struct loop *loop, const char *target, struct http *http)
 {
     struct sockaddr_storage ss;
-    char *full = xasprintf("%s%s", strchr(target, ':') ? "" : "127.0.0.1:",
-                           target);
-    bool ok = inet_parse_active(full, -1, &ss, false, NULL);
-    free(full);
-    if (!ok) {
-        return xasprintf("http wants [ADDRESS:]PORT, not \"%s\"", target);
+    char *error = address_parse_listener(target, &ss);
+    if (error) {
+        return error;
     }
     if (!is_loopback(&ss)) {
         VLOG_WARN("http %s: whoever reaches this address sees the topology "

@@ -555,6 +555,9 @@ main(int argc, char *argv[])
                         VLL_INFO);
     }
     vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
+    /* What it says of addresses, an error of ours says. */
+    vlog_set_levels(vlog_module_from_name("socket_util"), VLF_CONSOLE,
+                    VLL_OFF);
     settings_init(&d.settings);
     arguments_parse(argc, argv, &d);
     configure_started(&d);

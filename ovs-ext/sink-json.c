@@ -178,6 +178,32 @@ flush(void *json_)
 }
 
 static char *
+cannot_write(const char *file, int error)
+{
+    return xasprintf("cannot write %s: %s", file, ovs_strerror(error));
+}
+
+static char *
+sink_json_check(const char *file)
+{
+    struct stat st;
+    int error = 0;
+    if (!stat(file, &st)) {
+        error = S_ISDIR(st.st_mode) ? EISDIR
+                : faccessat(AT_FDCWD, file, W_OK, AT_EACCESS) ? errno : 0;
+    } else if (errno != ENOENT) {
+        error = errno;
+    } else {
+        char *directory = dir_name(file);
+        if (faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS)) {
+            error = errno;
+        }
+        free(directory);
+    }
+    return error ? cannot_write(file, error) : NULL;
+}
+
+static char *
 sink_json_open(struct loop *loop, const char *file, struct sink **sinkp)
 {
     struct sink_json *json = xzalloc(sizeof *json);
@@ -188,7 +214,7 @@ sink_json_open(struct loop *loop, const char *file, struct sink **sinkp)
     if (error && error != ENXIO && error != ENOSPC && error != EDQUOT) {
         free(json->file);
         free(json);
-        return xasprintf("cannot write %s: %s", file, ovs_strerror(error));
+        return cannot_write(file, error);
     }
     queue_init(&json->queue, MAX_QUEUED);
     json->retry = timer_create_in(loop, flush, json);
@@ -244,6 +270,7 @@ sink_json_n_waiting(const struct sink *sink)
 
 const struct sink_class sink_json_class = {
     .name = "json",
+    .check = sink_json_check,
     .open = sink_json_open,
     .put = sink_json_put,
     .reopen = sink_json_reopen,

@@ -53,7 +53,9 @@ struct sink_class {
     bool for_people;            /* Gets no folded records. */
     bool opens_only;            /* Gets neither updates nor closes. */
     /* Returns an error that the caller must free if 'target' cannot be meant
-     * seriously; a receiver that is away is no error. */
+     * seriously; a receiver that is away is no error.  Changes nothing. */
+    char *(*check)(const char *target);
+    /* Returns such an error if it fails although check() has not. */
     char *(*open)(struct loop *, const char *target, struct sink **);
     /* Takes other settings than its target, before any record and when they
      * may have changed.  May be NULL. */

@@ -139,6 +139,40 @@ test_file_errors(void **state OVS_UNUSED)
 }
 
 static void
+test_listeners(void **state OVS_UNUSED)
+{
+    static const char *const right[] = {
+        "80", "127.0.0.1:80", "[::1]:65535",
+    };
+    static const struct {
+        const char *value, *why;
+    } wrong[] = {
+        { "web", "a port is a number from 1 to 65535" },
+        { "0", "a port is a number from 1 to 65535" },
+        { "65536", "a port is a number from 1 to 65535" },
+        { "1.2.3.4:", "a port is a number from 1 to 65535" },
+        { "1.2.3.4:x", "a port is a number from 1 to 65535" },
+        { "[::1]", "a port is a number from 1 to 65535" },
+        { "::1:80", "an IPv6 address with a port is [ADDRESS]:PORT" },
+        { ":80", "names of hosts are not looked up, an address is wanted" },
+        { "localhost:80",
+          "names of hosts are not looked up, an address is wanted" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(right); i++) {
+        struct settings settings;
+        settings_init(&settings);
+        add(&settings, SETTING_HTTP, FROM_FLAG, right[i]);
+        settings_destroy(&settings);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        char *error = xasprintf("http wants [ADDRESS:]PORT, not \"%s\"; %s",
+                                wrong[i].value, wrong[i].why);
+        assert_refused(SETTING_HTTP, wrong[i].value, error);
+        free(error);
+    }
+}
+
+static void
 test_ranges(void **state OVS_UNUSED)
 {
     assert_refused(SETTING_INTERVAL, "0",
@@ -344,6 +378,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_file_errors),
+        cmocka_unit_test(test_listeners),
         cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_strength),
         cmocka_unit_test(test_ovsdb),
