@@ -72,7 +72,8 @@ daemon_sources = $(wildcard ovs-ext/*.c)
 # What of the daemon needs no loop, for unit tests.
 daemon_pure = ovs-ext/accounting.c ovs-ext/address.c ovs-ext/append.c \
 	ovs-ext/book.c \
-	ovs-ext/deviation.c ovs-ext/explain.c ovs-ext/fold.c ovs-ext/pcapng.c \
+	ovs-ext/deviation.c ovs-ext/explain.c ovs-ext/findings.c ovs-ext/fold.c \
+	ovs-ext/pcapng.c \
 	ovs-ext/queue.c ovs-ext/modes.c ovs-ext/settings.c ovs-ext/settings-read.c \
 	ovs-ext/syslog-format.c
 unit_tests = $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,\

@@ -6,6 +6,7 @@
 #include "accounting.h"
 #include "appctl.h"
 #include "book.h"
+#include "findings.h"
 #include "fold.h"
 #include "keeper.h"
 #include "link-use.h"
@@ -69,6 +70,7 @@ struct daemon {
     struct bridge_state *bridges;
     const struct topology *topology; /* In force; NULL: none yet. */
     long long int loaded_ms;    /* When it was read, since the epoch. */
+    struct shash warnings;      /* Of it: see findings.h. */
     char *broken;               /* The first error of manifests that are not in
                                  * force, or NULL. */
     struct book book;

@@ -36,13 +36,10 @@ static void apply_settings(struct daemon *, unsigned int effects);
 /* What the keeper tells. */
 
 static void
-log_report(const struct report *report)
+log_finding(const struct finding *f, void *aux OVS_UNUSED)
 {
-    for (size_t i = 0; i < report->n; i++) {
-        const struct finding *f = &report->findings[i];
-        VLOG(f->severity == SEVERITY_ERROR ? VLL_ERR : VLL_WARN, "%s:%d: %s",
-             f->file ? f->file : "?", f->line, f->message);
-    }
+    VLOG(f->severity == SEVERITY_ERROR ? VLL_ERR : VLL_WARN, "%s:%d: %s",
+         f->file ? f->file : "?", f->line, f->message);
 }
 
 /* The workloads are of a topology that goes away; the push that follows finds
@@ -86,7 +83,7 @@ static void
 loaded(const struct topology *topology, struct report *report, void *d_)
 {
     struct daemon *d = d_;
-    log_report(report);
+    findings_tell(&d->warnings, report, topology != NULL, log_finding, NULL);
     note_broken(d, report);
     if (topology) {
         VLOG_INFO("read %"PRIuSIZE" applications", topology->n_applications);
@@ -558,6 +555,7 @@ main(int argc, char *argv[])
     /* What it says of addresses, an error of ours says. */
     vlog_set_levels(vlog_module_from_name("socket_util"), VLF_CONSOLE,
                     VLL_OFF);
+    shash_init(&d.warnings);
     settings_init(&d.settings);
     arguments_parse(argc, argv, &d);
     configure_started(&d);
@@ -583,5 +581,6 @@ main(int argc, char *argv[])
     free(error);
     loop_destroy(d.loop);
     configure_destroy(&d);
+    shash_destroy(&d.warnings);
     return d.once || d.check_config ? d.status : EXIT_SUCCESS;
 }

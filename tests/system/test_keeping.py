@@ -76,6 +76,32 @@ def test_broken(lab):
         until(lambda: works(lab, 22), "the repaired one is in force")
 
 
+def test_warnings(lab):
+    """what a manifest is warned of is logged once, until it changes"""
+    unused = '<network name="nobody"><prefix>192.0.2.0/24</prefix></network>'
+    write(lab, manifest(extra=unused))
+    with Sdfwd(lab, path_of(lab)) as sdfwd:
+        begin = len(sdfwd.log())
+
+        def read_again(text):
+            times = sdfwd.log().count("read 1 applications")
+            write(lab, text)
+            until(lambda: sdfwd.log().count("read 1 applications") > times,
+                  "it is read")
+        until(lambda: "'nobody' is never" in sdfwd.log()[begin:], "a warning")
+        read_again("\n" + manifest(SSH, extra=unused))
+        read_again(manifest(extra=unused))
+        assert sdfwd.log()[begin:].count("'nobody' is never") == 1
+        read_again(manifest(extra=unused + unused.replace("nobody", "other")
+                            .replace(".2.", ".3.")))
+        until(lambda: "'other' is never" in sdfwd.log()[begin:], "a new one")
+        assert sdfwd.log()[begin:].count("'nobody' is never") == 1
+        read_again(manifest())
+        read_again(manifest(extra=unused))
+        until(lambda: sdfwd.log()[begin:].count("'nobody' is never") == 2,
+              "it is back")
+
+
 def test_away(lab):
     """a manifest, or its directory, that is away for a while is read when it
     is back, wherever on its path the gap was"""
