@@ -494,11 +494,26 @@ apply_settings(struct daemon *d, unsigned int effects)
     }
 }
 
+/* One that runs has modes and limits of its own, which a push of another would
+ * replace behind its back. */
+static void
+check_alone(void)
+{
+    char *error = appctl_check_alone("sdfwd");
+    if (error) {
+        fail_on(xasprintf("%s and keeps the bridges; \"ovs-appctl -t sdfwd "
+                          "sdfw/reload\" makes it read the manifests", error));
+    }
+}
+
 /* All but the bridges. */
 static void
 run(struct daemon *d)
 {
     struct appctl *appctl = NULL;
+    if (d->once) {
+        check_alone();
+    }
     fail_on(configure_user(d));
     /* It must be able to read the files, too. */
     fail_on(tls_settings_check(&d->ssl));

@@ -2,6 +2,7 @@
 import os
 import pathlib
 import shutil
+import socket
 import time
 
 from daemon import Sdfwd, has_flows, in_step, until
@@ -347,6 +348,34 @@ def test_killed(lab):
     write(lab, manifest())
 
 
+def sockets(lab):
+    return sorted(p.name for p in pathlib.Path(lab.dir).glob("sdfwd.*.ctl"))
+
+
+def test_stale_sockets(lab):
+    """the next start removes the socket of an sdfwd that was killed, and no
+    other that somebody listens on"""
+    sdfwd = Sdfwd(lab, path_of(lab))
+    sdfwd.start()
+    until(lambda: sockets(lab), "it listens")
+    killed, = sockets(lab)
+    sdfwd.kill()
+    assert sockets(lab) == [killed]
+    used, plain, link = (f"sdfwd.{n}.ctl" for n in (1, 2, 3))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{lab.dir}/{used}")
+        listener.listen()
+        lab.file(plain, "")
+        os.symlink(killed, f"{lab.dir}/{link}")
+        with sdfwd:
+            own = f"sdfwd.{sdfwd.process.pid}.ctl"
+            until(lambda: own in sockets(lab), "it listens")
+            assert sockets(lab) == sorted([own, used, plain, link])
+    assert sockets(lab) == [used, plain, link]
+    for name in (used, plain, link):
+        os.remove(f"{lab.dir}/{name}")
+
+
 def test_idle(lab):
     """with nothing to do, it is not even woken"""
     with Sdfwd(lab, path_of(lab)) as sdfwd:
@@ -376,6 +405,15 @@ def test_once(lab):
     assert done.returncode == 3 and "nosuch" in done.stderr, done.stderr
     done = lab.run(program, "--once", path_of(lab), check=False)
     assert done.returncode == 64 and "--bridge" in done.stderr
+    # It would undo what the other one was told.
+    with Sdfwd(lab, path_of(lab), options=["--tuples", "77"]) as sdfwd:
+        until(lambda: "limit=77," in str(lab.our_flows()), "its settings")
+        done = lab.run(program, "--once", "--bridge", lab.bridge,
+                       path_of(lab), check=False)
+        assert done.returncode == 64, done
+        assert f"another sdfwd (process {sdfwd.process.pid})" in done.stderr
+        assert "sdfw/reload" in done.stderr, done.stderr
+        assert "limit=77," in str(lab.our_flows())
 
 
 def appctl(lab, *arguments, check=True):
@@ -398,6 +436,8 @@ def test_appctl(lab):
         appctl(lab, "vlog/set", "dbg")
         wrong = appctl(lab, "sdfw/nosuch", check=False)
         assert wrong.returncode and "not a command" in wrong.stderr
+        # What ovs-appctl adds is a line of its own.
+        assert wrong.stderr.splitlines()[1].startswith("ovs-appctl: ")
         write(lab, "<manifest/>")
         until(lambda: "MANIFESTS ARE WRONG" in
               appctl(lab, "sdfw/status").stdout, "the error is shown")
