@@ -350,3 +350,16 @@ settings_print_usage(FILE *stream)
         putc('\n', stream);
     }
 }
+
+void
+settings_print_ovsdb(FILE *stream)
+{
+    const char *separator = "  ";
+    for (int i = 0; i < N_SETTINGS; i++) {
+        if (setting_may_be_in_ovsdb(i)) {
+            fprintf(stream, "%s%s", separator, classes[i].name);
+            separator = ", ";
+        }
+    }
+    putc('\n', stream);
+}

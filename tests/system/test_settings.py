@@ -432,6 +432,8 @@ def test_check_config(lab):
             assert done.returncode == 1, (name, value, done)
             told, = done.stderr.splitlines()
             assert why in told, told
+        done = check("--verbose=foo", lab.path)
+        assert done.returncode == 64 and '"foo"' in done.stderr, done
         for value, why in (("::1:80", "[ADDRESS]:PORT"),
                            ("0", "from 1 to 65535"),
                            ("localhost:80", "an address is wanted")):

@@ -16,14 +16,21 @@
 #include "smap.h"
 #include "util.h"
 
-/* The errors of a file with 'text', one a line, with "FILE" for its name. */
+/* The errors of a file with 'text', in which '^' is NUL, one a line, without
+ * the file's name. */
 static char *
-read_text(struct settings *settings, const char *text)
+read_text(struct settings *settings, const char *text_)
 {
     char file[] = "/tmp/test-settings.XXXXXX";
     int fd = mkstemp(file);
-    assert_true(fd >= 0 && write(fd, text, strlen(text)) == strlen(text));
+    char *text = xstrdup(text_);
+    size_t n = strlen(text);
+    for (size_t i = 0; i < n; i++) {
+        text[i] = text[i] == '^' ? '\0' : text[i];
+    }
+    assert_true(fd >= 0 && write(fd, text, n) == n);
     close(fd);
+    free(text);
     struct svec errors = SVEC_EMPTY_INITIALIZER;
     settings_read_file(settings, file, &errors);
     unlink(file);
@@ -114,7 +121,8 @@ test_file_errors(void **state OVS_UNUSED)
                   "interval = 0\n"
                   "interval = 7 seconds\n"
                   "db = br0\n"
-                  "bridge =\n",
+                  "bridge =\n"
+                  "interval = 7^2\n",
                   ":1: a line is NAME = VALUE\n"
                   ":2: a line is NAME = VALUE\n"
                   ":3: there is no setting \"nosuch\"; \"sdfwd --help\" shows "
@@ -123,7 +131,8 @@ test_file_errors(void **state OVS_UNUSED)
                   ":5: interval wants a number from 1 to 3600, not "
                   "\"7 seconds\"\n"
                   ":6: db wants REMOTE, not \"br0\"\n"
-                  ":7: bridge wants a value");
+                  ":7: bridge wants a value\n"
+                  ":8: a NUL byte is in it; settings are text");
     for (int i = 0; i < N_SETTINGS; i++) {
         assert_int_equal(settings_source(&settings, i), FROM_DEFAULT);
     }
