@@ -283,11 +283,11 @@ hang_up(void *d_)
         return;                 /* It is about to read them anyway. */
     }
     VLOG_INFO("SIGHUP: reading the settings and the manifests");
-    /* What could not be opened is tried again. */
-    apply_settings(d, configure_from_files(d) | 1u << EFFECT_SINKS);
     for (size_t i = 0; i < d->n_sinks; i++) {
         sink_reopen(d->sinks[i]);
     }
+    /* What could not be opened is tried again. */
+    apply_settings(d, configure_from_files(d) | 1u << EFFECT_SINKS);
     if (!d->again) {
         keeper_reload(d->keeper);
     }

@@ -222,6 +222,15 @@ sink_json_open(struct loop *loop, const char *file, struct sink **sinkp)
     return NULL;
 }
 
+static bool
+sink_json_is_same(const struct sink *sink, const char *file)
+{
+    struct stat a, b;
+    int fd = sink_json_cast(sink)->fd;
+    return fd >= 0 && !fstat(fd, &a) && !stat(file, &b)
+           && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 static void
 sink_json_close(struct sink *sink)
 {
@@ -272,6 +281,7 @@ const struct sink_class sink_json_class = {
     .name = "json",
     .check = sink_json_check,
     .open = sink_json_open,
+    .is_same = sink_json_is_same,
     .put = sink_json_put,
     .reopen = sink_json_reopen,
     .close = sink_json_close,

@@ -48,6 +48,23 @@ take_sink(struct sink **sinks, size_t n, const struct sink_class *class,
     return NULL;
 }
 
+/* Is there one that writes to 'target' already, as another name? */
+static bool
+is_open(const struct daemon *d, const struct sink_class *class,
+        const char *target)
+{
+    for (size_t i = 0; i < d->n_sinks; i++) {
+        const struct sink *sink = d->sinks[i];
+        if (sink->class == class && class->is_same
+            && class->is_same(sink, target)) {
+            VLOG_WARN_ONCE("%s %s: the same as %s; what is told there is told "
+                           "once", class->name, target, sink->target);
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 close_sink(struct sink *sink)
 {
@@ -77,6 +94,9 @@ sinks_update(struct daemon *d)
         for (size_t j = 0; j < targets->n; j++) {
             struct sink *sink = take_sink(old, n_old, kinds[i].class,
                                           targets->names[j]);
+            if (!sink && is_open(d, kinds[i].class, targets->names[j])) {
+                continue;
+            }
             char *error = sink ? NULL
                           : sink_open(kinds[i].class, d->loop,
                                       targets->names[j], &sink);

@@ -153,6 +153,26 @@ def test_json_removed(lab):
               and port in opened(records(path)), "it is told")
 
 
+def test_json_twice(lab):
+    """json: a file that is named in several ways gets each line once, also
+    after it was rotated"""
+    where = directory(lab, "json")
+    path = f"{where}/d.json"
+    os.symlink("d.json", f"{where}/link.json")
+    with running(lab, "--json", path, "--json", f"{where}/./d.json",
+                 "--json", f"{where}/link.json") as sdfwd:
+        first, = deviate(lab)
+        until(lambda: opened(records(path)), "it is told")
+        os.rename(path, f"{path}.1")
+        sdfwd.process.send_signal(signal.SIGHUP)
+        until(lambda: os.path.exists(path), "the file is there again")
+        second, = deviate(lab)
+        until(lambda: opened(records(path)), "it is told")
+        assert opened(records(path)) == [second]
+        assert opened(records(f"{path}.1")) == [first]
+        assert sdfwd.log().count(f"the same as {path}") == 1, sdfwd.log()
+
+
 def test_json_full(lab):
     """json: while the disk is full, records wait and what does not fit is
     dropped; then it goes on with whole lines, and tells how many are
