@@ -216,7 +216,9 @@ show_top(int argc, const char *argv[], struct ds *s, void *d_)
         add_to_sources(&sources, deviation, d);
     }
     const struct shash_node **nodes = shash_sort(&sources);
-    qsort(nodes, shash_count(&sources), sizeof *nodes, compare_sources);
+    if (nodes) {
+        qsort(nodes, shash_count(&sources), sizeof *nodes, compare_sources);
+    }
     ds_put_format(s, "%12s %12s  %s\n", "PACKETS", "DEVIATIONS",
                   "SOURCE                                   REASON");
     for (size_t i = 0; i < MIN(n, shash_count(&sources)); i++) {
