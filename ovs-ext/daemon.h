@@ -12,6 +12,7 @@
 #include "link-use.h"
 #include "loop.h"
 #include "model.h"
+#include "modes.h"
 #include "openflow.h"
 #include "ovsdb-watch.h"
 #include "restore-wait.h"
@@ -64,6 +65,7 @@ struct daemon {
     bool ready;                 /* The first attempt to push has ended. */
     struct loop *loop;
     struct keeper *keeper;
+    struct modes modes;         /* Set by hand. */
     struct topology_watch *topology_watch;
     struct ovsdb_watch *ovsdb_watch;
     struct restore_wait *restore_wait; /* NULL: not wanted. */

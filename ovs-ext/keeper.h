@@ -40,6 +40,7 @@ struct keeper_settings {
     uint16_t adopt_seconds;
     uint8_t table_base;
     const struct report_settings *reports;
+    struct modes *modes;        /* Set by hand, also before it was created. */
     const struct tls_settings *ssl;
 };
 
@@ -82,9 +83,8 @@ void keeper_bridge_down(struct keeper *, size_t i);
 /* Something has changed in OVSDB that may concern bridge 'i'. */
 void keeper_ports_changed(struct keeper *, size_t i);
 
-/* Modes that were set by hand: see modes.h. */
+/* Sets one by hand, and pushes: see modes.h. */
 char *keeper_set_mode(struct keeper *, const char *name, const char *mode)
     OVS_WARN_UNUSED_RESULT;
-const struct modes *keeper_modes(const struct keeper *);
 
 #endif /* keeper.h */

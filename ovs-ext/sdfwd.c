@@ -353,6 +353,7 @@ take_settings(struct daemon *d)
         .adopt_seconds = settings_number(s, SETTING_ADOPT),
         .table_base = d->table_base,
         .reports = &d->reports,
+        .modes = &d->modes,
         .ssl = &d->ssl,
     };
 }
@@ -571,6 +572,7 @@ main(int argc, char *argv[])
     vlog_set_levels(vlog_module_from_name("socket_util"), VLF_CONSOLE,
                     VLL_OFF);
     shash_init(&d.warnings);
+    modes_init(&d.modes);
     settings_init(&d.settings);
     arguments_parse(argc, argv, &d);
     configure_started(&d);
@@ -597,5 +599,6 @@ main(int argc, char *argv[])
     loop_destroy(d.loop);
     configure_destroy(&d);
     shash_destroy(&d.warnings);
+    modes_destroy(&d.modes);
     return d.once || d.check_config ? d.status : EXIT_SUCCESS;
 }

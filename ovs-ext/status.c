@@ -92,7 +92,7 @@ show_status(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
         ds_put_format(s, "  MANIFESTS ARE WRONG, the policy above stays in "
                       "force: %s\n", d->broken);
     }
-    modes_format_overrides(keeper_modes(d->keeper), s);
+    modes_format_overrides(&d->modes, s);
     for (size_t i = 0; i < d->bridge_names.n; i++) {
         put_bridge(s, &d->bridges[i]);
         put_balance(s, &d->bridges[i]);
@@ -270,8 +270,8 @@ mode(int argc, const char *argv[], struct ds *s, void *d_)
         }
     } else if (!d->topology) {
         error = xstrdup("there is no policy");
-    } else if (!modes_format(keeper_modes(d->keeper), d->topology,
-                             argc ? argv[0] : NULL, s)) {
+    } else if (!modes_format(&d->modes, d->topology, argc ? argv[0] : NULL,
+                             s)) {
         error = xasprintf("there is no application or service \"%s\"",
                           argv[0]);
     }
