@@ -145,6 +145,18 @@ arguments_parse(int argc, char *argv[], struct daemon *d)
     read_files(d);
 }
 
+/* One that runs has modes and limits of its own, which a push of another would
+ * replace behind its back. */
+static void
+check_alone(void)
+{
+    char *error = appctl_check_alone("sdfwd");
+    if (error) {
+        usage_error("%s and keeps the bridges; \"ovs-appctl -t sdfwd "
+                    "sdfw/reload\" makes it read the manifests", error);
+    }
+}
+
 void
 arguments_check(const struct daemon *d)
 {
@@ -152,5 +164,7 @@ arguments_check(const struct daemon *d)
         usage_error("sdfwd wants a TOPOLOGY");
     } else if (d->once && !settings_text(&d->settings, SETTING_BRIDGE)) {
         usage_error("sdfwd wants at least one --bridge");
+    } else if (d->once) {
+        check_alone();
     }
 }

@@ -7,12 +7,20 @@
 
 #include "util.h"
 
-/* Adds 'n' to how often 'key' is in 'counts'; returns how often it was. */
+char *
+finding_format(const struct finding *f)
+{
+    return !f->file ? xstrdup(f->message)
+           : !f->line ? xasprintf("%s: %s", f->file, f->message)
+           : xasprintf("%s:%d: %s", f->file, f->line, f->message);
+}
+
+/* Counts 'key' in 'counts'; returns how often it was there. */
 static intptr_t
-add(struct shash *counts, const char *key, intptr_t n)
+count(struct shash *counts, const char *key)
 {
     intptr_t before = (intptr_t) shash_find_data(counts, key);
-    shash_replace(counts, key, (void *) (before + n));
+    shash_replace(counts, key, (void *) (before + 1));
     return before;
 }
 
@@ -25,7 +33,7 @@ findings_tell(struct shash *known, const struct report *report, bool taken,
         const struct finding *f = &report->findings[i];
         char *key = xasprintf("%s: %s", f->file ? f->file : "?", f->message);
         if (f->severity == SEVERITY_ERROR
-            || add(&now, key, 1) >= (intptr_t) shash_find_data(known, key)) {
+            || count(&now, key) >= (intptr_t) shash_find_data(known, key)) {
             tell(f, aux);
         }
         free(key);

@@ -38,8 +38,9 @@ static void apply_settings(struct daemon *, unsigned int effects);
 static void
 log_finding(const struct finding *f, void *aux OVS_UNUSED)
 {
-    VLOG(f->severity == SEVERITY_ERROR ? VLL_ERR : VLL_WARN, "%s:%d: %s",
-         f->file ? f->file : "?", f->line, f->message);
+    char *text = finding_format(f);
+    VLOG(f->severity == SEVERITY_ERROR ? VLL_ERR : VLL_WARN, "%s", text);
+    free(text);
 }
 
 /* The workloads are of a topology that goes away; the push that follows finds
@@ -73,8 +74,7 @@ note_broken(struct daemon *d, const struct report *report)
     for (size_t i = 0; i < report->n && !d->broken; i++) {
         const struct finding *f = &report->findings[i];
         if (f->severity == SEVERITY_ERROR) {
-            d->broken = xasprintf("%s:%d: %s", f->file ? f->file : "?",
-                                  f->line, f->message);
+            d->broken = finding_format(f);
         }
     }
 }
@@ -495,26 +495,11 @@ apply_settings(struct daemon *d, unsigned int effects)
     }
 }
 
-/* One that runs has modes and limits of its own, which a push of another would
- * replace behind its back. */
-static void
-check_alone(void)
-{
-    char *error = appctl_check_alone("sdfwd");
-    if (error) {
-        fail_on(xasprintf("%s and keeps the bridges; \"ovs-appctl -t sdfwd "
-                          "sdfw/reload\" makes it read the manifests", error));
-    }
-}
-
 /* All but the bridges. */
 static void
 run(struct daemon *d)
 {
     struct appctl *appctl = NULL;
-    if (d->once) {
-        check_alone();
-    }
     fail_on(configure_user(d));
     /* It must be able to read the files, too. */
     fail_on(tls_settings_check(&d->ssl));

@@ -144,6 +144,8 @@ def test_absent_at_start(lab):
     lab.unpush()
     with Sdfwd(lab, f"{lab.dir}/later/topology") as sdfwd:
         until(lambda: "manifests have errors" in sdfwd.log(), "it is told")
+        assert f"|{lab.dir}/later/topology: cannot read: No such file" \
+            in sdfwd.log(), sdfwd.log()
         lab.file("later/topology/m.xml", manifest())
         until(lambda: in_step(lab, path), "flows are there")
 
