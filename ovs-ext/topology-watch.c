@@ -42,7 +42,8 @@ struct directory {
 struct topology_watch {
     const char *const *paths;
     size_t n_paths;
-    struct sset files;          /* That were read last. */
+    struct sset files;          /* That were read last, but for those that
+                                 * watch_tree() finds. */
     loop_callback *cb;
     void *aux;
     int fd;
@@ -78,13 +79,18 @@ clear_directories(struct hmap *directories)
     }
 }
 
+static bool
+is_manifest(const char *name)
+{
+    size_t n = strlen(name);
+    return n > 4 && !strcmp(name + n - 4, ".xml");
+}
+
 /* Directories hold other files too, a pid file or a log perhaps. */
 static bool
 name_matters(const struct directory *d, const char *name)
 {
-    size_t n = strlen(name);
-    return (d->all && n > 4 && !strcmp(name + n - 4, ".xml"))
-           || sset_contains(&d->names, name);
+    return (d->all && is_manifest(name)) || sset_contains(&d->names, name);
 }
 
 /* Watches the directory 'path', for its end at least, with 'events'. */
@@ -304,6 +310,23 @@ settled(void *tw_)
     tw->cb(tw->aux);
 }
 
+/* Does watch_tree() find it? */
+static bool
+is_in_tree(const struct topology_watch *tw, const char *file)
+{
+    for (size_t i = 0; i < tw->n_paths; i++) {
+        size_t n = strlen(tw->paths[i]);
+        while (n && tw->paths[i][n - 1] == '/') {
+            n--;
+        }
+        if (!strncmp(file, tw->paths[i], n) && file[n] == '/'
+            && !strstr(file + n, "/.")) {
+            return is_manifest(file);
+        }
+    }
+    return false;
+}
+
 void
 topology_watch_update(struct topology_watch *tw,
                       const struct topology *topology)
@@ -312,7 +335,9 @@ topology_watch_update(struct topology_watch *tw,
     if (topology) {
         sset_clear(&tw->files);
         SHASH_FOR_EACH (node, &topology->files) {
-            sset_add(&tw->files, node->name);
+            if (!is_in_tree(tw, node->name)) {
+                sset_add(&tw->files, node->name);
+            }
         }
     }
     update(tw);

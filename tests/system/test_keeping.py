@@ -138,14 +138,35 @@ def test_away(lab):
             until(lambda: in_step(lab, path), "as before")
 
 
+def test_include(lab):
+    """an included file is watched, whatever its name; also in a directory"""
+    part = lab.file("whole/parts/shop.inc", manifest())
+    path = lab.file("whole/m.xml", '<manifest version="1" '
+                    'xmlns="urn:ovs-sdfw:manifest:1">'
+                    '<include href="parts/shop.inc"/></manifest>')
+    for given in (path, f"{lab.dir}/whole"):
+        with Sdfwd(lab, given) as sdfwd:
+            for links in (SSH, LINKS):
+                until(lambda: in_step(lab, path), "flows are there")
+                time.sleep(0.1)
+                lab.file("whole/parts/shop.inc", manifest(links))
+                until(lambda: works(lab, 22) == (links is SSH), "an edit")
+            os.rename(part, f"{part}.old")
+            until(lambda: "MANIFESTS ARE WRONG" in appctl(
+                lab, "sdfw/status").stdout, "it is missed")
+            os.rename(f"{part}.old", part)
+            until(lambda: "MANIFESTS ARE WRONG" not in appctl(
+                lab, "sdfw/status").stdout, "it is back")
+            assert sdfwd.process.poll() is None
+
+
 def test_absent_at_start(lab):
     """a manifest that is not there at the start is read when it comes"""
     path = f"{lab.dir}/later/topology/m.xml"
     lab.unpush()
     with Sdfwd(lab, f"{lab.dir}/later/topology") as sdfwd:
-        until(lambda: "manifests have errors" in sdfwd.log(), "it is told")
-        assert f"|{lab.dir}/later/topology: cannot read: No such file" \
-            in sdfwd.log(), sdfwd.log()
+        until(lambda: f"|{lab.dir}/later/topology: cannot read: No such file"
+              in sdfwd.log(), "it is told")
         lab.file("later/topology/m.xml", manifest())
         until(lambda: in_step(lab, path), "flows are there")
 
