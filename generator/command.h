@@ -17,6 +17,7 @@ enum {
     EXIT_BRIDGE = 3,            /* A bridge, OVSDB or the file of --ports
                                  * failed or refused. */
     EXIT_DENIED = 4,            /* trace: denied; test: not as expected. */
+    EXIT_REFUSED = 5,           /* --max-shrink does not allow it. */
     EXIT_USAGE = 64,            /* As in sysexits.h. */
 };
 
@@ -34,6 +35,8 @@ struct options {
     int64_t now;                /* --at, seconds since the epoch. */
     bool quiet;                 /* --quiet */
     bool flows;                 /* --flows */
+    int max_shrink;             /* --max-shrink, percent. */
+    bool force;                 /* --force */
     const char *segment;        /* --segment */
     size_t n_tls_files;         /* --private-key and the like. */
     const char **arguments;

@@ -27,12 +27,16 @@ struct push_options {
     time_t now;                 /* Which links are within their validity. */
     bool read_only;             /* Compare, but change nothing. */
     bool read_idle;             /* Also read when flows were last used. */
+    int min_kept_percent;       /* Refuse to keep less of what is installed:
+                                 * see shrink.h. */
 };
 
 /* What became of one bridge. */
 struct push_result {
     const char *target;         /* As given. */
     char *error;                /* NULL if all went well. */
+    char *refusal;              /* Why nothing was changed: see shrink.h; or
+                                 * NULL. */
     char *warning;              /* May be NULL. */
     bool first;                 /* There was nothing of ours before. */
     struct diff_counts counts;

@@ -132,6 +132,12 @@ an assertion does not hold.
 .BR explain :
 not of this topology.
 .TP
+5
+.BR push ", " plan :
+more would go than
+.B \-\-max\-shrink
+allows; nothing was changed.
+.TP
 64
 The command line is wrong.
 .SH ENVIRONMENT
