@@ -156,6 +156,9 @@ $(OUT)/man/sdfw-manifest.5: docs/man/manifest.xsl schemas/manifest.xsd
 -include $(patsubst %.o,%.d,$(call objects,$(command_sources) \
 	$(daemon_sources) $(library_sources) $(tool_sources)))
 
+# What "make install" puts into $(DATADIR) for a site to use.
+examples = cron grafana logrotate prometheus rsyslog
+
 # The two commands of README.
 demo: deps
 	@$(MAKE) --no-print-directory -s all
@@ -201,16 +204,24 @@ install: all
 	install -m 644 $(filter %.8,$(man_pages)) $(DESTDIR)$(MANDIR)/man8
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) \
 		$(DESTDIR)$(SYSCONFDIR)/sdfw
-	sed 's|/usr/local/sbin|$(SBINDIR)|;s|/etc/sdfw/|$(SYSCONFDIR)/sdfw/|' \
-		integration/systemd/sdfwd.service \
-		>$(DESTDIR)$(UNITDIR)/sdfwd.service
-	chmod 644 $(DESTDIR)$(UNITDIR)/sdfwd.service
+	install -m 644 integration/systemd/sdfw*.service \
+		integration/systemd/sdfw*.timer $(DESTDIR)$(UNITDIR)
 	install -m 644 integration/systemd/sdfw.sysusers.conf \
 		$(DESTDIR)$(SYSUSERSDIR)/sdfw.conf
-	install -m 644 integration/sdfwd.conf $(DESTDIR)$(DATADIR)
+	install -m 755 integration/sdfw-push $(DESTDIR)$(SBINDIR)
+	install -m 644 integration/*.conf $(DESTDIR)$(DATADIR)
+# For a site to look at, and to copy to where its other ones are.
+	for kind in $(examples); do \
+		install -d $(DESTDIR)$(DATADIR)/$$kind && \
+		install -m 644 integration/$$kind/* $(DESTDIR)$(DATADIR)/$$kind \
+		|| exit; done
+	sed -i 's|/usr/local/sbin|$(SBINDIR)|;s|/etc/sdfw|$(SYSCONFDIR)/sdfw|' \
+		$(DESTDIR)$(UNITDIR)/sdfw*.service $(DESTDIR)$(SBINDIR)/sdfw-push \
+		$(DESTDIR)$(DATADIR)/cron/*
 # What a site has written stays.
-	test -e $(DESTDIR)$(SYSCONFDIR)/sdfw/sdfwd.conf || install -m 644 \
-		integration/sdfwd.conf $(DESTDIR)$(SYSCONFDIR)/sdfw
+	for file in sdfwd.conf push.conf; do \
+		test -e $(DESTDIR)$(SYSCONFDIR)/sdfw/$$file || install -m 644 \
+		integration/$$file $(DESTDIR)$(SYSCONFDIR)/sdfw || exit; done
 
 clean:
 	rm -rf $(BUILD)/obj $(BUILD)/bin $(BUILD)/lib $(BUILD)/man $(BUILD)/tests \
