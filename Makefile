@@ -85,7 +85,8 @@ objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 library = $(OUT)/lib/libsdfw.a
 page = $(patsubst %,$(OUT)/obj/%.o,$(wildcard ovs-ext/page/*))
 
-man_pages = $(OUT)/man/sdfw.8 $(OUT)/man/sdfwd.8 $(OUT)/man/sdfw-manifest.5
+man_pages = $(OUT)/man/sdfw.8 $(OUT)/man/sdfwd.8 $(OUT)/man/sdfw-push.8 \
+	$(OUT)/man/sdfw-manifest.5
 
 .PHONY: all deps demo check check-unit check-system check-man bench fuzz \
 	install clean
@@ -141,10 +142,12 @@ $(OUT)/man/sdfw.8: docs/man/sdfw.py $(OUT)/bin/sdfw
 	python3 $< $(OUT)/bin/sdfw $(VERSION) $(RELEASED) >$@
 
 $(OUT)/man/sdfwd.8: docs/man/sdfwd.inc $(OUT)/bin/sdfwd
+$(OUT)/man/sdfw-push.8: docs/man/sdfw-push.inc integration/sdfw-push
+$(OUT)/man/sdfwd.8 $(OUT)/man/sdfw-push.8:
 	@mkdir -p $(@D)
 	help2man --no-info --section=8 --manual="ovs-sdfw Manual" \
-		--name="keeps bridges of Open vSwitch in step with manifests" \
-		--include=$< $(OUT)/bin/sdfwd >$@.new
+		--version-string="$(@F:.8=) (ovs-sdfw) $(VERSION)" \
+		--include=$< $(lastword $^) >$@.new
 	sed '/^\.TH/s/"[A-Z][a-z]* [0-9]*"/"$(RELEASED)"/' $@.new >$@
 	rm $@.new
 
@@ -215,9 +218,10 @@ install: all
 		install -d $(DESTDIR)$(DATADIR)/$$kind && \
 		install -m 644 integration/$$kind/* $(DESTDIR)$(DATADIR)/$$kind \
 		|| exit; done
-	sed -i 's|/usr/local/sbin|$(SBINDIR)|;s|/etc/sdfw|$(SYSCONFDIR)/sdfw|' \
+	sed -i 's|/usr/local/sbin|$(SBINDIR)|;s|/etc/sdfw|$(SYSCONFDIR)/sdfw|;'\
+	's|/usr/local/share/sdfw|$(DATADIR)|' \
 		$(DESTDIR)$(UNITDIR)/sdfw*.service $(DESTDIR)$(SBINDIR)/sdfw-push \
-		$(DESTDIR)$(DATADIR)/cron/*
+		$(DESTDIR)$(DATADIR)/cron/* $(DESTDIR)$(DATADIR)/prometheus/*
 # What a site has written stays.
 	for file in sdfwd.conf push.conf; do \
 		test -e $(DESTDIR)$(SYSCONFDIR)/sdfw/$$file || install -m 644 \

@@ -42,10 +42,10 @@ class Periodic:
         path = f"{pathlib.Path(self.lab.sdfw).parent}:/usr/bin:/bin"
         return dict(self.lab.env, PATH=path, STATE_DIRECTORY=self.state)
 
-    def run(self, *arguments):
+    def run(self, *arguments, prefix=()):
         done = subprocess.run(
             ["unshare", "--mount", "sh", "-c", WITH_DEV_LOG, "sh",
-             f"{self.lab.dir}/dev", self.receiver.socket, str(SCRIPT),
+             f"{self.lab.dir}/dev", self.receiver.socket, *prefix, str(SCRIPT),
              f"--config={self.config}", *arguments],
             capture_output=True, text=True, timeout=60,
             env=self.environment())

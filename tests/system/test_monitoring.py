@@ -68,9 +68,11 @@ class Snippet:
 def test_rsyslog(lab):
     """deviations come to their file, with structured data, none left out"""
     snippet = Snippet(lab)
-    for conf in (snippet.conf, lab.file("both.conf", "".join(
-            f'include(file="{path}")\n' for path in
-            ("/etc/rsyslog.conf", snippet.conf)))):
+    # By itself, and after what Debian's rsyslog.conf begins with.
+    debian = 'module(load="imuxsock")\nmodule(load="imklog")\n' \
+        "$FileOwner root\n$FileGroup adm\n$Umask 0022\n" \
+        f'include(file="{snippet.conf}")\n*.* -{lab.dir}/other.log\n'
+    for conf in (snippet.conf, lab.file("debian.conf", debian)):
         done = run("rsyslogd", "-N1", "-f", conf, check=False)
         assert done.returncode == 0 and "error" not in done.stderr, done
     snippet.start()
@@ -162,6 +164,16 @@ def real_metrics(lab):
                 return answer.read().decode()
         until(lambda: "sdfw_deviations_total{" in get()
               and "sdfw_link_bytes_total{" in get(), "all there is")
+        before = Metrics(get()).one("sdfw_policy_load_timestamp_seconds")
+        lab.file("m.xml", manifest() + "<!-- the same -->")
+
+        def in_step_again():
+            # As the alert SdfwBridgeNotInStep compares them.
+            metrics = Metrics(get())
+            loaded = metrics.one("sdfw_policy_load_timestamp_seconds")
+            return before < loaded <= metrics.one(
+                "sdfw_last_push_timestamp_seconds")
+        until(in_step_again, "an edit that changes nothing is a push too")
         return get()
 
 

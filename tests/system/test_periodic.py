@@ -10,6 +10,7 @@ from daemon import Sdfwd, has_flows, until
 from lab import run
 from periodic import ROOT, SCRIPT, Periodic, Repository
 from policy import LINKS, SERVICES, make_lab, manifest
+from test_privileges import allowed_calls
 
 MORE = LINKS.replace('<tcp port="5432"/>', '<tcp port="22,5432"/>')
 LESS = LINKS.replace('<link from="app" to="db"><tcp port="5432"/></link>', "")
@@ -431,6 +432,28 @@ def test_beside_reports(lab):
             "the deviation is told")
 
 
+def test_as_of_unit(lab):
+    """it works with no more capabilities and system calls than its unit
+    gives"""
+    repository, periodic = checkout(lab, "unit")
+    repository.commit({"m.xml": manifest(MORE)})
+    trace = f"{lab.dir}/calls"
+    prefix = ["setpriv", "--bounding-set=-all,+dac_override",
+              "--inh-caps=-all,+dac_override", "--no-new-privs"]
+    sanitized = "/sanitize/" in lab.sdfw    # Makes calls of its own.
+    if not sanitized:
+        prefix += ["strace", "-f", "-qq", "-o", trace]
+    done = periodic.run(prefix=prefix)
+    assert done.returncode == 0 and not done.stderr, done
+    assert len(periodic.logged()) == 1 and opens(lab, 22)
+    if not sanitized:
+        with open(trace) as stream:
+            made = set(re.findall(r"^\d+ +(\w+)\(", stream.read(), re.M))
+        assert {"connect", "flock", "rename"} <= made, made
+        unit = SCRIPT.with_name("systemd") / "sdfw-push.service"
+        assert not made - allowed_calls(unit) - {"execve"}, made
+
+
 # What is installed.
 
 def test_script(lab):
@@ -454,8 +477,13 @@ def install(lab):
 
 def test_installed(lab):
     """"make install" installs script, settings, units and cron's file; the
-    units are right"""
+    units are right, and what a site chooses from is there"""
     root = install(lab)
+    for path in ("prometheus/sdfw.rules.yml", "grafana/sdfw.json",
+                 "rsyslog/sdfw.conf", "logrotate/sdfw", "push.conf"):
+        assert (root / "usr/share/sdfw" / path).exists(), path
+    for path in ("man/man8/sdfw-push.8", "sdfw/cron/sdfw-push"):
+        assert "/usr/local" not in (root / "usr/share" / path).read_text()
     units = root / "usr/lib/systemd/system"
     service = (units / "sdfw-push.service").read_text()
     assert "ExecStart=/usr/sbin/sdfw-push\n" in service
@@ -479,4 +507,4 @@ def test_installed(lab):
     # cron gives no more than what its file says.
     done = run("env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "/bin/sh",
                "-c", f"{root}{found[1]} --help")
-    assert "usage: sdfw-push" in done.stdout, done
+    assert "Usage: sdfw-push" in done.stdout, done
