@@ -222,6 +222,13 @@ install: all
 	's|/usr/local/share/sdfw|$(DATADIR)|' \
 		$(DESTDIR)$(UNITDIR)/sdfw*.service $(DESTDIR)$(SBINDIR)/sdfw-push \
 		$(DESTDIR)$(DATADIR)/cron/* $(DESTDIR)$(DATADIR)/prometheus/*
+	install -d $(DESTDIR)$(DATADIR)/ci
+	install -m 755 integration/ci/*.sh $(DESTDIR)$(DATADIR)/ci
+	for file in github.yml gitlab.yml; do \
+		sed 's|/usr/local/share/sdfw|$(DATADIR)|' integration/ci/$$file \
+			>$(DESTDIR)$(DATADIR)/ci/$$file || exit; \
+		chmod 644 $(DESTDIR)$(DATADIR)/ci/$$file; \
+	done
 # What a site has written stays.
 	for file in sdfwd.conf push.conf; do \
 		test -e $(DESTDIR)$(SYSCONFDIR)/sdfw/$$file || install -m 644 \

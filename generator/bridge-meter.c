@@ -101,7 +101,8 @@ bridge_put_meters(struct ofpbuf *b, int of_version,
 {
     for (size_t i = 0; i < ports->n_workloads; i++) {
         uint16_t port = ports->of_workload[i];
-        if (port && port != before->of_workload[i]) {
+        if (port && (i >= before->n_workloads
+                     || port != before->of_workload[i])) {
             struct ofpbuf *msg = encode_meter_mod(of_version, settings, port,
                                                   OFPMC13_ADD);
             ofpmsg_update_length(msg);

@@ -16,18 +16,22 @@
 #include <openvswitch/hmap.h>
 
 #include "model.h"
+#include "ports.h"
 
 struct class {
     struct hmap_node node;      /* In classes->by_name. */
     char *name;                 /* "shop/app+shop/web", "internet+office". */
     uint32_t id;                /* Not 0. */
-    bool enforce;               /* One of the services is in MODE_ENFORCE. */
+    bool enforce;               /* One of the services is in MODE_ENFORCE, or
+                                 * 'quarantine'. */
+    bool quarantine;            /* Workloads in quarantine: "shop/web!". */
 };
 
 /* The classes that a service or network is part of. */
 struct membership {
     struct hmap_node node;      /* In classes->memberships. */
     const void *object;
+    bool quarantine;            /* Those that are in quarantine. */
     struct class **classes;
     size_t n, allocated;
 };
@@ -67,16 +71,15 @@ struct classes {
     size_t n_segments;
 };
 
-/* 'workloads' is by index: see ports_create(). */
 struct classes *classes_create(const struct topology *,
-                               struct workload *const workloads[],
-                               size_t n_workloads);
+                               const struct ports *);
 void classes_destroy(struct classes *);
 
-/* The classes of an end of a link; '*n' is 0 if it has none (a service
- * without workloads). */
+/* The classes of an end of a link, in quarantine or not; '*n' is 0 if it has
+ * none (a service without workloads). */
 struct class *const *classes_of(const struct classes *,
-                                const struct endpoint *, size_t *n);
+                                const struct endpoint *, bool quarantine,
+                                size_t *n);
 
 /* FNV-1a, 64 bits (Fowler, Noll, Vo; draft-eastlake-fnv): unlike the hashes
  * of libopenvswitch it is the same on every machine.  'basis' is 0 or the

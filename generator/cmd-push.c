@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "overlay.h"
 #include "push.h"
 
 static void
@@ -24,12 +25,26 @@ print_result(const struct push_result *result)
     }
 }
 
+/* What was said by hand and is wrong. */
+static void
+print_problems(const struct push_result *result)
+{
+    const struct overlay *overlay = result->ports->overlay;
+    for (size_t i = 0; overlay && i < overlay->problems.n; i++) {
+        fprintf(stderr, "sdfw: warning: %s: %s\n", result->target,
+                overlay->problems.names[i]);
+    }
+}
+
 static int
 report(const struct options *options, struct topology *topology,
        struct push_result *result)
 {
     if (result->warning && !options->quiet) {
         fprintf(stderr, "sdfw: warning: %s\n", result->warning);
+    }
+    if (!options->quiet) {
+        print_problems(result);
     }
     if (!result->n_local && !options->quiet) {
         fprintf(stderr, "sdfw: warning: %s: none of the workloads is here; "

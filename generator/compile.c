@@ -178,8 +178,7 @@ compile(const struct topology *topology, const struct ports *ports,
         .flows = flows,
     };
     ofpbuf_init(&c.ofpacts, 1024);
-    c.classes = classes_create(topology, ports->workloads,
-                               ports->n_workloads);
+    c.classes = classes_create(topology, ports);
 
     struct pipeline_needs needs = find_needs(&c);
     pipeline_add_flows(flows, &needs);

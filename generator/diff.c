@@ -76,19 +76,6 @@ diff_match(const struct flow_set *installed, const struct flow_set *wanted)
     return matches;
 }
 
-static void
-add_change(struct flow_set *changes, const struct flow_set *set,
-           const struct flow_record *flow, uint8_t command)
-{
-    struct flow_record *change = flow_set_add_encoded(
-        changes, flow->table, flow->priority, flow->cookie,
-        flow_record_match(set, flow), flow->match_len,
-        flow_record_actions(set, flow), flow->actions_len);
-    change->hard_timeout = flow->hard_timeout;
-    change->origin = flow->origin;
-    change->command = command;
-}
-
 static int
 kind_of(const struct flow_record *flow)
 {
@@ -146,7 +133,7 @@ diff_flows(const struct flow_set *installed, const struct flow_set *wanted,
     for (size_t i = 0; i < wanted->n; i++) {
         const struct flow_record *flow = &wanted->flows[i];
         if (matches[i] == SIZE_MAX) {
-            add_change(changes, wanted, flow, OFPFC_ADD);
+            flow_set_add_copy(changes, wanted, flow, OFPFC_ADD);
             counts.added++;
             continue;
         }
@@ -154,7 +141,7 @@ diff_flows(const struct flow_set *installed, const struct flow_set *wanted,
         keep[matches[i]] = true;
         if (old->cookie != flow->cookie
             || !flow_record_same_actions(installed, old, wanted, flow)) {
-            add_change(changes, wanted, flow, old->cookie == flow->cookie
+            flow_set_add_copy(changes, wanted, flow, old->cookie == flow->cookie
                        ? OFPFC_MODIFY_STRICT : OFPFC_ADD);
             counts.changed++;
         } else {
@@ -163,7 +150,7 @@ diff_flows(const struct flow_set *installed, const struct flow_set *wanted,
     }
     for (size_t i = 0; i < installed->n; i++) {
         if (!keep[i] && !is_left_alone(&installed->flows[i], reports)) {
-            add_change(changes, installed, &installed->flows[i],
+            flow_set_add_copy(changes, installed, &installed->flows[i],
                        OFPFC_DELETE_STRICT);
             counts.removed++;
         }

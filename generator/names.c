@@ -23,8 +23,7 @@ struct names *
 names_create(const struct topology *topology, const struct ports *ports)
 {
     struct names *names = xmalloc(sizeof *names);
-    names->classes = classes_create(topology, ports->workloads,
-                                    ports->n_workloads);
+    names->classes = classes_create(topology, ports);
     return names;
 }
 

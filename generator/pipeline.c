@@ -204,10 +204,7 @@ static const struct fixed_flow fixed_flows[] = {
     /* The marks of links stand at 10.  Other connections are judged anew, in
      * the direction in which they were opened: TURN makes REG_SRC_CLASS the
      * client's class. */
-    { TABLE_STATE, 1, ALWAYS, "ct_state=-inv+trk",
-      "load:1->NXM_NX_REG6[4],move:NXM_NX_CT_MARK[31]->NXM_NX_REG6[3],"
-      "move:NXM_NX_CT_STATE[3]->NXM_NX_REG6[7],"
-      GOTO("KEY")","GOTO("TURN")","GOTO("LINK") },
+    { TABLE_STATE, 1, ALWAYS, "ct_state=-inv+trk", JUDGE_ANEW },
     /* Invalid, or fragments whose reassembly failed or expired. */
     { TABLE_STATE, 0, ALWAYS, "", DEVIATION(6) },
 

@@ -29,6 +29,7 @@ struct push_options {
     bool read_idle;             /* Also read when flows were last used. */
     int min_kept_percent;       /* Refuse to keep less of what is installed:
                                  * see shrink.h. */
+    bool read_foreign;          /* Also read flows of others. */
 };
 
 /* What became of one bridge. */
@@ -47,6 +48,8 @@ struct push_result {
     struct flow_set installed;  /* Before. */
     struct flow_set wanted;
     struct flow_set changes;
+    struct flow_set foreign;    /* With 'read_foreign': those that may come
+                                 * before ours (bridge_dump_foreign()). */
 };
 
 /* Handles the 'n' bridges 'targets' at once.  Returns an array of 'n' results
@@ -63,6 +66,12 @@ struct push_result *push_prepare(const struct topology *, const char *target,
                                  struct ports *ports,
                                  const struct flow_set *installed,
                                  const struct push_options *);
+
+/* Takes all that is ours off 'target': flows, meters, flood settings.  Of the
+ * options, 'db' and 'timeout_ms' count; '*n_removed' is the number of flows.
+ * Returns an error that the caller must free. */
+char *push_clear(const char *target, const struct push_options *,
+                 size_t *n_removed) OVS_WARN_UNUSED_RESULT;
 
 /* Only sets the flood setting of the workloads' ports.  Returns an error that
  * the caller must free. */

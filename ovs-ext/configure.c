@@ -13,6 +13,7 @@
 #include "check.h"
 #include "daemon.h"
 #include "dirs.h"
+#include "enabled.h"
 #include "manifest.h"
 #include "privileges.h"
 #include "util.h"
@@ -136,6 +137,7 @@ configure_from_ovsdb(struct daemon *d, const struct smap *other_config)
 
 struct asked {
     struct daemon *daemon;
+    struct ovsdb_watch *watch;
     char *error;
 };
 
@@ -152,6 +154,7 @@ ask_answered(void *asked_)
     struct asked *asked = asked_;
     free(asked->error);
     asked->error = NULL;
+    enabled_update(asked->daemon, ovsdb_watch_rows(asked->watch));
     loop_stop(asked->daemon->loop);
 }
 
@@ -177,17 +180,16 @@ configure_ask_ovsdb(struct daemon *d)
         .settings = ask_settings, .changed = ask_answered, .down = ask_failed,
     };
     struct asked asked = { .daemon = d };
-    struct ovsdb_watch *watch;
     struct timer *timer = timer_create_in(d->loop, ask_timed_out, &asked);
     char *error = ovsdb_watch_create(
         d->loop, settings_text(&d->settings, SETTING_DB), &callbacks, &asked,
-        &watch);
+        &asked.watch);
     if (!error) {
         timer_set(timer, ASK_MS);
         loop_run(d->loop);
         error = asked.error;
     }
-    ovsdb_watch_destroy(watch);
+    ovsdb_watch_destroy(asked.watch);
     timer_destroy(timer);
     settings_copy(&d->started_with, &d->settings, FROM_OVSDB);
     return error;
@@ -255,11 +257,12 @@ configure_put_problems(const struct daemon *d, struct ds *s)
 static bool
 check_manifests(const struct daemon *d)
 {
-    const struct svec *paths = settings_list(&d->settings, SETTING_TOPOLOGY);
+    struct svec bridges, paths;
+    enabled_list(d, &bridges, &paths);
     struct report report;
     report_init(&report);
     struct topology *topology = manifest_read(
-        (const char *const *) paths->names, paths->n, &report);
+        (const char *const *) paths.names, paths.n, &report);
     if (topology) {
         check_topology(topology, time(NULL), &report);
     }
@@ -267,6 +270,8 @@ check_manifests(const struct daemon *d)
     report_print(&report, stderr);
     bool right = !report.n_errors;
     report_destroy(&report);
+    svec_destroy(&bridges);
+    svec_destroy(&paths);
     return right;
 }
 
@@ -275,6 +280,7 @@ configure_check(struct daemon *d, const char *ovsdb_error)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
     settings_format(&d->settings, &s);
+    enabled_format(d, &s);
     fputs(ds_cstr(&s), stdout);
     fflush(stdout);
     ds_destroy(&s);
@@ -289,7 +295,7 @@ configure_check(struct daemon *d, const char *ovsdb_error)
         fprintf(stderr, "OVSDB did not tell its settings: %s\n", ovsdb_error);
     }
     static const enum setting needed[] = { SETTING_BRIDGE, SETTING_TOPOLOGY };
-    for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+    for (size_t i = 0; !d->enabled.n && i < ARRAY_SIZE(needed); i++) {
         if (!settings_text(&d->settings, needed[i])) {
             fprintf(stderr, "no %s is set; sdfwd would wait for OVSDB to name "
                     "one\n", setting_name(needed[i]));

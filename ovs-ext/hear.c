@@ -9,6 +9,7 @@
 #include <openvswitch/ofp-port.h>
 #include <openvswitch/ofpbuf.h>
 
+#include "drift.h"
 #include "flow.h"
 #include "tell.h"
 #include "timeval.h"
@@ -195,6 +196,9 @@ hear(const struct ofp_header *oh, void *b_)
         take_ports(b, oh);
     } else if (type == OFPTYPE_FLOW_STATS_REPLY && oh->xid == b->poll_xid) {
         take_poll(b, oh);
+    } else if (type == OFPTYPE_FLOW_MONITOR_STATS_REPLY
+               || type == OFPTYPE_FLOW_MONITOR_RESUMED) {
+        drift_hear(b, oh);
     } else if (type == OFPTYPE_FLOW_STATS_REPLY) {
         web_note_flow_stats(b->daemon->web, b, oh);
     } else {

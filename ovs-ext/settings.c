@@ -85,6 +85,15 @@ static const struct setting_class classes[N_SETTINGS] = {
     [SETTING_ADOPT] = { "adopt", "SECONDS", false, 0, UINT16_MAX, "300",
         "at the first push, admit running connections for so\n"
         "long; 0: not" },
+    [SETTING_DRIFT] = { "drift", "repair|report", false, 0, 0, "repair",
+        "what to do if others change our flows: undo it and\n"
+        "tell, or only tell" },
+    [SETTING_ATTEST] = { "attest", "FILE", false, 0, 0, NULL,
+        "append statements whether each workload conforms" },
+    [SETTING_ATTEST_KEY] = { "attest-key", "FILE", false, 0, 0, NULL,
+        "sign them by this private key of Ed25519 (PEM)" },
+    [SETTING_ATTEST_INTERVAL] = { "attest-interval", "SECONDS", false, 1,
+        86400, "3600", "how often" },
     [SETTING_RESTORE_WAIT] = { "restore-wait", "SECONDS", false, 0, 3600, "0",
         "when ovs-vswitchd starts, let it forward nothing before\n"
         "the policy is on its bridges, for so long at most;\n"
@@ -112,6 +121,7 @@ setting_may_be_in_ovsdb(enum setting setting)
     case SETTING_TUPLES:
     case SETTING_ALONE:
     case SETTING_ADOPT:
+    case SETTING_DRIFT:
     case SETTING_TABLE_BASE:
         return true;
     default:
@@ -128,6 +138,7 @@ setting_effect(enum setting setting)
     case SETTING_TUPLES:
     case SETTING_ALONE:
     case SETTING_ADOPT:
+    case SETTING_DRIFT:
         return EFFECT_PUSH;
     case SETTING_JSON:
     case SETTING_SYSLOG:
@@ -237,7 +248,9 @@ settings_add(struct settings *settings, enum setting setting,
         return xasprintf("%s wants a value", class->name);
     } else if (((setting == SETTING_BRIDGE || setting == SETTING_DB)
                 && !is_target(value, setting == SETTING_BRIDGE))
-               || (setting == SETTING_HTTP && !is_listener(value))) {
+               || (setting == SETTING_HTTP && !is_listener(value))
+               || (setting == SETTING_DRIFT && strcmp(value, "repair")
+                   && strcmp(value, "report"))) {
         return xasprintf("%s wants %s, not \"%s\"", class->name,
                          class->placeholder, value);
     }

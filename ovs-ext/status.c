@@ -11,6 +11,7 @@
 #include <openvswitch/vlog.h>
 
 #include "configure.h"
+#include "enabled.h"
 #include "tell.h"
 #include "timeval.h"
 #include "util.h"
@@ -23,6 +24,25 @@ put_time(struct ds *s, long long int ms)
     char *text = xastrftime_msec("%Y-%m-%dT%H:%M:%SZ", ms, true);
     ds_put_cstr(s, text);
     free(text);
+}
+
+/* What was said by hand, in OVSDB. */
+static void
+put_overlay(struct ds *s, const struct overlay *overlay)
+{
+    struct svec lines;
+    overlay_describe(overlay, &lines);
+    for (size_t i = 0; i < lines.n; i++) {
+        ds_put_format(s, "  BY HAND: %s\n", lines.names[i]);
+    }
+    svec_destroy(&lines);
+    if (overlay && !shash_is_empty(&overlay->bound)) {
+        ds_put_format(s, "  %"PRIuSIZE" interfaces are bound by hand\n",
+                      shash_count(&overlay->bound));
+    }
+    for (size_t i = 0; overlay && i < overlay->problems.n; i++) {
+        ds_put_format(s, "  NOT TAKEN: %s\n", overlay->problems.names[i]);
+    }
 }
 
 static void
@@ -43,6 +63,16 @@ put_bridge(struct ds *s, const struct bridge_state *b)
     if (b->error) {
         ds_put_format(s, "  LAST PUSH FAILED: %s\n", b->error);
     }
+    if (b->attested_ms) {
+        ds_put_format(s, "  %"PRIuSIZE" of %"PRIuSIZE" workloads conform, at ",
+                      b->attested.n - b->attested.n_deviate, b->attested.n);
+        put_time(s, b->attested_ms);
+        ds_put_char(s, '\n');
+    }
+    if (b->attest_error) {
+        ds_put_format(s, "  NO STATEMENTS: %s\n", b->attest_error);
+    }
+    put_overlay(s, b->overlay);
 }
 
 /* See accounting.h; docs/deviations.md says what the words mean. */
@@ -240,6 +270,7 @@ show_config(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
 {
     const struct daemon *d = d_;
     settings_format(&d->settings, s);
+    enabled_format(d, s);
     configure_put_problems(d, s);
     return true;
 }

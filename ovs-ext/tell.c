@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <syslog.h>
 
+#include <openvswitch/json.h>
 #include <openvswitch/vlog.h>
 
 #include "timeval.h"
@@ -22,6 +23,7 @@ tell_context(const struct daemon *d, const struct deviation *deviation)
     bool known = in_port < PORT_MAX;
     return (struct explain_context) {
         .topology = d->topology,
+        .overlay = b->overlay,
         .bridge = d->bridge_names.names[b->index],
         .interface = known ? b->port_names[in_port] : NULL,
         .from = known ? b->by_port[in_port] : NULL,
@@ -69,6 +71,10 @@ tell_deviation(enum deviation_event event, struct deviation *deviation,
     });
     web_note_deviation(d->web, event, deviation, e.json, e.text);
     explanation_destroy(&e);
+    if (event == DEVIATION_OPEN && context.from) {
+        respond_to(&d->bridges[deviation->key.bridge], deviation,
+                   context.from);
+    }
 }
 
 void
@@ -85,6 +91,24 @@ tell_incident(enum deviation_event event, const struct incident *incident,
         .msgid = msgids[event], .folded = e.learning,
     });
     explanation_destroy(&e);
+}
+
+void
+tell_event(const struct bridge_state *b, const char *event,
+           struct json *json, const char *text, int severity,
+           const char *msgid)
+{
+    json_object_put_string(json, "event", event);
+    json_object_put_string(json, "bridge",
+                           b->daemon->bridge_names.names[b->index]);
+    json_object_put(json, "time", json_string_create_nocopy(
+                        xastrftime_msec("%Y-%m-%dT%H:%M:%S.###Z",
+                                        time_wall_msec(), true)));
+    put_record(b->daemon, &(struct record) {
+        .event = DEVIATION_OPEN, .json = json, .text = text,
+        .severity = severity, .msgid = msgid,
+    });
+    json_destroy(json);
 }
 
 void

@@ -19,6 +19,11 @@ void tell_packet(struct daemon *, const struct deviation_key *,
 void tell_deviation(enum deviation_event, struct deviation *, void *d);
 void tell_incident(enum deviation_event, const struct incident *, void *d);
 
+/* Something that happened once to a bridge; 'event' and MSGID name it.  Takes
+ * 'json', and adds when and where. */
+void tell_event(const struct bridge_state *, const char *event, struct json *,
+                const char *text, int severity, const char *msgid);
+
 /* For the fold's timer, with struct daemon. */
 void tell_incidents_that_grow(void *d);
 

@@ -146,6 +146,26 @@ def check_types(schema, page):
                 tags(page["VALUES"]))
 
 
+def check_documentation(schema, _):
+    """every element, attribute and type has an example, and every attribute
+    that may be left out says what holds without it"""
+    for kind in ("element", "attribute", "simpleType"):
+        for node in schema.iter(XS + kind):
+            name, text = node.get("name"), " ".join(
+                (node.findtext(f"{XS}annotation/{XS}documentation")
+                 or "").split())
+            example = text.partition("Example")[2]
+            if not name:
+                continue
+            if not example or (kind == "attribute"
+                               and f'{name}="' not in example):
+                return f"{kind} {name} has no example: {text}"
+            if kind == "attribute" and node.get("use") != "required" \
+                    and not re.search("[Ww]ithout it|Default|if not", text):
+                return f"attribute {name}: what holds without it? {text}"
+    return None
+
+
 def icmp_names(page):
     text = plain(page["VALUES"])
     text = text[text.index("icmpType"):].split(".TP")[0]
@@ -215,7 +235,8 @@ def main(sdfw, directory):
                   check_commands, check_options_of_commands, check_options,
                   check_dead_options, check_exit_statuses)] \
         + [(check, schema, manifest_5) for check in (
-                  check_elements, check_types, check_icmp_names)] \
+                  check_documentation, check_elements, check_types,
+                  check_icmp_names)] \
         + [(check, sdfw, manifest_5) for check in (
                   check_icmp_names_work, check_example)]
     for check, subject, its_page in checks:
