@@ -65,7 +65,7 @@ struct command {
 
 extern const struct command check_command, compile_command, plan_command,
     push_command, show_command, diff_command, trace_command, test_command,
-    explain_command, attest_command;
+    explain_command, attest_command, clear_command;
 
 /* Reads and checks the topology at 'paths'; prints what is wrong, and
  * warnings unless --quiet, to stderr.  Returns NULL if there is an error. */

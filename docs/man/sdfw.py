@@ -16,6 +16,7 @@ EXAMPLES = {
     "diff": "git worktree add old main && sdfw diff old/policy policy",
     "trace": "sdfw trace shop.xml shop/web shop/db tcp 5432",
     "test": "sdfw test policy",
+    "clear": "systemctl stop sdfwd && sdfw clear \\-\\-bridge br0",
     "attest": "sdfw attest \\-\\-bridge br0 \\-\\-key host.pem "
               "/etc/sdfw/topology >>statements.jsonl",
     "explain": "ovs\\-ofctl dump\\-flows br0 | tail \\-n 1 | "
