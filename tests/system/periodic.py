@@ -81,7 +81,9 @@ class Periodic:
               "the mark is in syslog")
         new = self.receiver.received()[self.n_read:]
         self.n_read += len(new)
-        return [r["msg"].strip() for r in new if r["app"] == "sdfw-push"]
+        new = [r for r in new if mark not in r["msg"]]
+        assert all(r["app"] == "sdfw-push" for r in new), new
+        return [r["msg"].strip() for r in new]
 
 
 class Repository:
