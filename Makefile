@@ -70,8 +70,10 @@ command_sources = generator/sdfw.c $(wildcard generator/cmd-*.c)
 library_sources = $(filter-out $(command_sources),$(wildcard generator/*.c))
 daemon_sources = $(wildcard ovs-ext/*.c)
 # What of the daemon needs no loop, for unit tests.
-daemon_pure = ovs-ext/accounting.c ovs-ext/append.c ovs-ext/book.c \
-	ovs-ext/deviation.c ovs-ext/explain.c ovs-ext/fold.c ovs-ext/pcapng.c \
+daemon_pure = ovs-ext/accounting.c ovs-ext/address.c ovs-ext/append.c \
+	ovs-ext/book.c \
+	ovs-ext/deviation.c ovs-ext/explain.c ovs-ext/findings.c ovs-ext/fold.c \
+	ovs-ext/pcapng.c \
 	ovs-ext/queue.c ovs-ext/modes.c ovs-ext/settings.c ovs-ext/settings-read.c \
 	ovs-ext/syslog-format.c
 unit_tests = $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,\

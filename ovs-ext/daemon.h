@@ -6,11 +6,13 @@
 #include "accounting.h"
 #include "appctl.h"
 #include "book.h"
+#include "findings.h"
 #include "fold.h"
 #include "keeper.h"
 #include "link-use.h"
 #include "loop.h"
 #include "model.h"
+#include "modes.h"
 #include "openflow.h"
 #include "ovsdb-watch.h"
 #include "respond.h"
@@ -87,12 +89,14 @@ struct daemon {
     struct keeper *keeper;
     struct attest_settings attest;
     struct timer *attest_timer; /* NULL: no statements. */
+    struct modes modes;         /* Set by hand. */
     struct topology_watch *topology_watch;
     struct ovsdb_watch *ovsdb_watch;
     struct restore_wait *restore_wait; /* NULL: not wanted. */
     struct bridge_state *bridges;
     const struct topology *topology; /* In force; NULL: none yet. */
     long long int loaded_ms;    /* When it was read, since the epoch. */
+    struct shash warnings;      /* Of it: see findings.h. */
     char *broken;               /* The first error of manifests that are not in
                                  * force, or NULL. */
     struct book book;

@@ -170,7 +170,7 @@ quarantine(struct bridge_state *b, const char *interface, const char *path,
            const struct response *r, const char *reason)
 {
     char *until = r->quarantine_min == QUARANTINE_UNTIL_RELEASED
-        ? xstrdup(QUARANTINE_INDEFINITE)
+        ? xstrdup(INDEFINITE)
         : xastrftime_msec("%Y-%m-%dT%H:%M:%SZ",
                           time_wall_msec() + r->quarantine_min * 60000LL,
                           true);

@@ -42,13 +42,11 @@ static void begin_anew(struct daemon *);
 /* What the keeper tells. */
 
 static void
-log_report(const struct report *report)
+log_finding(const struct finding *f, void *aux OVS_UNUSED)
 {
-    for (size_t i = 0; i < report->n; i++) {
-        const struct finding *f = &report->findings[i];
-        VLOG(f->severity == SEVERITY_ERROR ? VLL_ERR : VLL_WARN, "%s:%d: %s",
-             f->file ? f->file : "?", f->line, f->message);
-    }
+    char *text = finding_format(f);
+    VLOG(f->severity == SEVERITY_ERROR ? VLL_ERR : VLL_WARN, "%s", text);
+    free(text);
 }
 
 /* The workloads are of a topology that goes away; the push that follows finds
@@ -119,8 +117,7 @@ note_broken(struct daemon *d, const struct report *report)
     for (size_t i = 0; i < report->n && !d->broken; i++) {
         const struct finding *f = &report->findings[i];
         if (f->severity == SEVERITY_ERROR) {
-            d->broken = xasprintf("%s:%d: %s", f->file ? f->file : "?",
-                                  f->line, f->message);
+            d->broken = finding_format(f);
         }
     }
 }
@@ -129,7 +126,7 @@ static void
 loaded(const struct topology *topology, struct report *report, void *d_)
 {
     struct daemon *d = d_;
-    log_report(report);
+    findings_tell(&d->warnings, report, topology != NULL, log_finding, NULL);
     note_broken(d, report);
     if (topology) {
         VLOG_INFO("read %"PRIuSIZE" applications", topology->n_applications);
@@ -140,14 +137,14 @@ loaded(const struct topology *topology, struct report *report, void *d_)
             respond_forget(&d->bridges[i].respond);
         }
         web_forget_topology(d->web);
-        if (d->topology_watch) {
-            topology_watch_update(d->topology_watch, topology);
-        }
     } else {
         VLOG_ERR("the manifests have errors; %s",
                  d->topology ? "the last good policy stays in force"
                  : "bridges stay as they are");
         d->status = EXIT_MANIFEST;
+    }
+    if (d->topology_watch) {
+        topology_watch_update(d->topology_watch, topology);
     }
 }
 
@@ -381,11 +378,11 @@ hang_up(void *d_)
         return;                 /* It is about to read them anyway. */
     }
     VLOG_INFO("SIGHUP: reading the settings and the manifests");
-    /* What could not be opened is tried again. */
-    apply_settings(d, configure_from_files(d) | 1u << EFFECT_SINKS);
     for (size_t i = 0; i < d->n_sinks; i++) {
         sink_reopen(d->sinks[i]);
     }
+    /* What could not be opened is tried again. */
+    apply_settings(d, configure_from_files(d) | 1u << EFFECT_SINKS);
     if (!d->again) {
         keeper_reload(d->keeper);
     }
@@ -452,6 +449,7 @@ take_settings(struct daemon *d)
         .table_base = d->table_base,
         .repairs_drift = d->repairs_drift,
         .reports = &d->reports,
+        .modes = &d->modes,
         .ssl = &d->ssl,
         .attest = d->attest.file ? &d->attest : NULL,
     };
@@ -673,6 +671,11 @@ main(int argc, char *argv[])
                         VLL_INFO);
     }
     vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
+    /* What it says of addresses, an error of ours says. */
+    vlog_set_levels(vlog_module_from_name("socket_util"), VLF_CONSOLE,
+                    VLL_OFF);
+    shash_init(&d.warnings);
+    modes_init(&d.modes);
     settings_init(&d.settings);
     arguments_parse(argc, argv, &d);
     configure_started(&d);
@@ -699,5 +702,7 @@ main(int argc, char *argv[])
     loop_destroy(d.loop);
     enabled_destroy(&d);
     configure_destroy(&d);
+    shash_destroy(&d.warnings);
+    modes_destroy(&d.modes);
     return d.once || d.check_config ? d.status : EXIT_SUCCESS;
 }

@@ -122,4 +122,7 @@ void settings_format(const struct settings *, struct ds *);
 /* The part of the usage text that tells of the settings. */
 void settings_print_usage(FILE *);
 
+/* Those that may be in OVSDB, by name. */
+void settings_print_ovsdb(FILE *);
+
 #endif /* settings.h */
