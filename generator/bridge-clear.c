@@ -56,7 +56,8 @@ list_meters(struct bridge *bridge, uint32_t ids[PORT_MAX + 1], size_t *n)
         more = oh->xid != xid || (!bridge_is_error(oh) && ofpmp_more(oh));
         while (oh->xid == xid && !bridge_is_error(oh)
                && !ofputil_decode_meter_config(reply, &config, &bands)) {
-            if (config.meter_id - REPORT_METER <= PORT_MAX && *n <= PORT_MAX) {
+            if (config.meter_id - (REPORT_METER - 1) <= PORT_MAX
+                && *n <= PORT_MAX) {
                 ids[(*n)++] = config.meter_id;
             }
         }

@@ -322,6 +322,9 @@ put_responses(struct shash *facts, const char *whose,
             ds_put_format(&s, "quarantine %d min, at most %u %%",
                           r->quarantine_min, r->max_share);
         }
+        if (r->capture_min) {
+            ds_put_format(&s, ", capture %u min", r->capture_min);
+        }
         shash_add_nocopy(facts, xasprintf("response %"PRIuSIZE" of %s", i + 1,
                                           whose), ds_steal_cstr(&s));
     }

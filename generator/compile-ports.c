@@ -46,7 +46,7 @@ static void
 add_capture(struct compiler *c, const struct workload *workload)
 {
     uint16_t port = c->ports->of_workload[workload->index];
-    uint32_t meter = c->options->reports->meter + PORT_MAX;
+    uint32_t meter = c->options->reports->meter - 1;
     uint64_t cookie = make_cookie(ORIGIN_CAPTURE, port);
     struct origin origin = { .kind = ORIGIN_CAPTURE };
     char *actions = port_actions(
@@ -67,8 +67,9 @@ void
 compile_captures(struct compiler *c)
 {
     const struct overlay *overlay = c->ports->overlay;
-    for (size_t i = 0; overlay && c->options->reports
-                       && i < overlay->n_captures; i++) {
+    bool wanted = overlay && c->options->reports
+                  && c->options->reports->captures;
+    for (size_t i = 0; wanted && i < overlay->n_captures; i++) {
         add_capture(c, overlay->captures[i].workload);
     }
 }

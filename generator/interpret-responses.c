@@ -52,6 +52,7 @@ interpret_response(struct interpreter *in, xmlNode *node,
     response->count = number_or(node, "count", 1);
     response->within_s = number_or(node, "within", 60);
     response->max_share = number_or(node, "max-share", 50);
+    response->capture_min = number_or(node, "capture", 0);
     response->quarantine_min = xml_attribute(node, "quarantine")
                                ? number_or(node, "quarantine", 0)
                                : QUARANTINE_NONE;

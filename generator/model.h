@@ -158,6 +158,7 @@ struct response {
     unsigned int count;         /* So many of a workload ... */
     unsigned int within_s;      /* ... in so many seconds. */
     int quarantine_min;         /* For so long, or QUARANTINE_*. */
+    unsigned int capture_min;   /* 0: not. */
     unsigned int max_share;     /* Percent of a service's workloads on a bridge
                                  * that may be in quarantine thereby. */
     struct location where;

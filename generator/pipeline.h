@@ -200,8 +200,9 @@ struct report_settings {
     int timeout_s;              /* How long they stay without a packet. */
     uint32_t meter;             /* REPORT_METER.  That of a workload is its
                                  * port number higher, that of all captures
-                                 * PORT_MAX. */
+                                 * one lower. */
     uint32_t meter_rate, meter_burst; /* Packets (per second). */
+    bool captures;              /* Workloads that are captured, are. */
 };
 
 /* How much of a packet sdfwd gets. */

@@ -274,6 +274,7 @@ value_hint(const char *element, const char *name)
         { "within", "a number of seconds from 1 to 86400" },
         { "quarantine", "a number of minutes from 0 (until released) to "
                         "525600" },
+        { "capture", "a number of minutes from 1 to 1440" },
         { "max-share", "a percentage from 1 to 100" },
         { "vlan", "a VLAN from 1 to 4094" },
         { "name", "a name such as web-1: at most 63 letters, digits, '.', "

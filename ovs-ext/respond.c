@@ -148,38 +148,61 @@ mutation(const char *mutator, struct json *value)
                                json_string_create(mutator), value);
 }
 
-/* Mutations of external_ids (RFC 7047, 5.1): "insert" would leave what is
- * there. */
-static struct json *
-quarantine_to_json(const char *until, const char *reason)
+/* Keys of external_ids, and their values. */
+struct keys {
+    struct json *names, *pairs;
+};
+
+/* Takes 'value'. */
+static void
+put_key(struct keys *keys, const char *name, char *value)
 {
-    struct json *keys = json_array_create_2(
-        json_string_create(KEY_QUARANTINE),
-        json_string_create(KEY_QUARANTINE_REASON));
-    struct json *pairs = json_array_create_2(
-        pair(KEY_QUARANTINE, until), pair(KEY_QUARANTINE_REASON, reason));
-    return json_array_create_2(
-        mutation("delete", json_array_create_2(json_string_create("set"),
-                                               keys)),
-        mutation("insert", json_array_create_2(json_string_create("map"),
-                                               pairs)));
+    json_array_add(keys->names, json_string_create(name));
+    json_array_add(keys->pairs, pair(name, value));
+    free(value);
 }
 
-static void
-quarantine(struct bridge_state *b, const char *interface, const char *path,
-           const struct response *r, const char *reason)
+/* In so many minutes, as in OVSDB. */
+static char *
+end_of(int minutes)
 {
-    char *until = r->quarantine_min == QUARANTINE_UNTIL_RELEASED
-        ? xstrdup(INDEFINITE)
-        : xastrftime_msec("%Y-%m-%dT%H:%M:%SZ",
-                          time_wall_msec() + r->quarantine_min * 60000LL,
-                          true);
-    struct pending *pending = xmalloc(sizeof *pending);
-    pending->since_ms = time_msec();
-    free(shash_replace(&b->respond.pending, path, pending));
-    ovsdb_watch_mutate_interface(b->daemon->ovsdb_watch, interface,
-                                 quarantine_to_json(until, reason), said, b);
-    free(until);
+    return xastrftime_msec("%Y-%m-%dT%H:%M:%SZ",
+                           time_wall_msec() + minutes * 60000LL, true);
+}
+
+/* Sets the keys (RFC 7047, 5.1: "insert" alone would leave what is there). */
+static void
+say(struct bridge_state *b, const char *interface, struct keys *keys)
+{
+    struct json *mutations = json_array_create_2(
+        mutation("delete", json_array_create_2(json_string_create("set"),
+                                               keys->names)),
+        mutation("insert", json_array_create_2(json_string_create("map"),
+                                               keys->pairs)));
+    ovsdb_watch_mutate_interface(b->daemon->ovsdb_watch, interface, mutations,
+                                 said, b);
+}
+
+/* Says what 'r' wants; of quarantine, if 'held'. */
+static void
+take_measures(struct bridge_state *b, const char *interface, const char *path,
+              const struct response *r, bool held, const char *reason)
+{
+    struct keys keys = { json_array_create_empty(),
+                         json_array_create_empty() };
+    if (held) {
+        put_key(&keys, KEY_QUARANTINE,
+                r->quarantine_min == QUARANTINE_UNTIL_RELEASED
+                ? xstrdup(INDEFINITE) : end_of(r->quarantine_min));
+        put_key(&keys, KEY_QUARANTINE_REASON, xstrdup(reason));
+        struct pending *pending = xmalloc(sizeof *pending);
+        pending->since_ms = time_msec();
+        free(shash_replace(&b->respond.pending, path, pending));
+    }
+    if (r->capture_min) {
+        put_key(&keys, KEY_CAPTURE, end_of(r->capture_min));
+    }
+    say(b, interface, &keys);
 }
 
 /* Telling. */
@@ -194,11 +217,10 @@ workload_to_json(const struct workload *w)
     return json;
 }
 
-/* What is done, in words; NULL if it is quarantine. */
+/* Why 'w' does not go into quarantine; NULL if it does. */
 static char *
-why_not(const struct bridge_state *b, const struct deviation *deviation,
-        const struct workload *w, const struct response *r,
-        const char *interface)
+why_not_held(const struct bridge_state *b, const struct deviation *deviation,
+             const struct workload *w, const struct response *r)
 {
     if (r->quarantine_min == QUARANTINE_NONE) {
         return xstrdup("reported");
@@ -207,10 +229,46 @@ why_not(const struct bridge_state *b, const struct deviation *deviation,
     } else if (!may_be_quarantined(b, w, r)) {
         return xasprintf("NOT in quarantine, for more than %u %% of %s would "
                          "be", r->max_share, w->home->path);
-    } else if (!interface || !ovsdb_watch_rows(b->daemon->ovsdb_watch)) {
-        return xstrdup("NOT in quarantine, for OVSDB is not there");
     }
     return NULL;
+}
+
+static char *
+in_words(const struct response *r, const char *why_not)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+    if (why_not) {
+        ds_put_cstr(&s, why_not);
+    } else if (r->quarantine_min) {
+        ds_put_format(&s, "in quarantine for %d minutes", r->quarantine_min);
+    } else {
+        ds_put_cstr(&s, "in quarantine until it is released");
+    }
+    if (r->capture_min) {
+        ds_put_format(&s, ", captured for %u minutes", r->capture_min);
+    }
+    return ds_steal_cstr(&s);
+}
+
+static void
+tell_response(const struct bridge_state *b, const struct deviation *deviation,
+              const struct workload *w, bool held, const char *reason,
+              const char *done, const char *cause)
+{
+    char *path = workload_path(w);
+    char *text = xasprintf("%s: response: %s is %s: %s",
+                           b->daemon->bridge_names.names[b->index], path,
+                           done, cause);
+    struct json *json = json_object_create();
+    json_object_put(json, "src", workload_to_json(w));
+    json_object_put_string(json, "reason", reason);
+    json_object_put_string(json, "action", held ? "quarantine" : "report");
+    json_object_put_string(json, "done", done);
+    json_object_put_string(json, "cause", cause);
+    json_object_put(json, "id", json_integer_create(deviation->id));
+    tell_event(b, "response", json, text, LOG_WARNING, "RESPONSE");
+    free(text);
+    free(path);
 }
 
 static void
@@ -219,30 +277,21 @@ strike(struct bridge_state *b, const struct deviation *deviation,
        const char *reason)
 {
     const char *interface = b->port_names[deviation->key.in_port];
+    bool away = !interface || !ovsdb_watch_rows(b->daemon->ovsdb_watch);
+    char *why_not = why_not_held(b, deviation, w, r);
+    bool held = !why_not && !away;
+    char *done = away && (!why_not || r->capture_min)
+                 ? xstrdup("reported only, for OVSDB is not there")
+                 : in_words(r, why_not);
     char *cause = xasprintf("%u deviations in %u s, the last %s (deviation "
                             "%"PRIu64"), as %s:%d says", r->count,
                             r->within_s, reason, deviation->id, r->where.file,
                             r->where.line);
-    char *other = why_not(b, deviation, w, r, interface);
-    char *done = other ? other
-                 : r->quarantine_min ? xasprintf("in quarantine for %d "
-                                                 "minutes", r->quarantine_min)
-                 : xstrdup("in quarantine until it is released");
-    if (!other) {
-        quarantine(b, interface, path, r, cause);
+    if (!away && (held || r->capture_min)) {
+        take_measures(b, interface, path, r, held, cause);
     }
-    char *text = xasprintf("%s: response: %s is %s: %s",
-                           b->daemon->bridge_names.names[b->index], path,
-                           done, cause);
-    struct json *json = json_object_create();
-    json_object_put(json, "src", workload_to_json(w));
-    json_object_put_string(json, "reason", reason);
-    json_object_put_string(json, "action", other ? "report" : "quarantine");
-    json_object_put_string(json, "done", done);
-    json_object_put_string(json, "cause", cause);
-    json_object_put(json, "id", json_integer_create(deviation->id));
-    tell_event(b, "response", json, text, LOG_WARNING, "RESPONSE");
-    free(text);
+    tell_response(b, deviation, w, held, reason, done, cause);
+    free(why_not);
     free(done);
     free(cause);
 }

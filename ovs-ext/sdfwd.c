@@ -419,6 +419,7 @@ take_report_settings(struct daemon *d)
         .limit = { tuples, tuples },
         .timeout_s = settings_number(&d->settings, SETTING_INTERVAL),
         .meter = REPORT_METER, .meter_rate = 1000, .meter_burst = 2000,
+        .captures = settings_text(&d->settings, SETTING_CAPTURE) != NULL,
     };
     d->fold.alone = settings_number(&d->settings, SETTING_ALONE);
     d->repairs_drift = !strcmp(settings_text(&d->settings, SETTING_DRIFT),
@@ -590,7 +591,8 @@ apply_settings(struct daemon *d, unsigned int effects)
             free(error);
         }
     }
-    if (effects & 1u << EFFECT_PUSH) {
+    bool captures = settings_text(&d->settings, SETTING_CAPTURE);
+    if (effects & 1u << EFFECT_PUSH || captures != d->reports.captures) {
         take_report_settings(d);
         keeper_set_reports(d->keeper, &d->reports,
                            settings_number(&d->settings, SETTING_ADOPT),

@@ -64,8 +64,11 @@ static const struct setting_class classes[N_SETTINGS] = {
     [SETTING_PCAP] = { "pcap", "DIRECTORY", true, 0, 0, NULL,
         "keep the first packets of each deviation there, as\n"
         "pcapng files" },
+    [SETTING_CAPTURE] = { "capture", "DIRECTORY", true, 0, 0, NULL,
+        "keep all packets of workloads that are captured there,\n"
+        "as pcapng files" },
     [SETTING_PCAP_SIZE] = { "pcap-size", "MIB", false, 1, 1048576, "64",
-        "how much these may take; the oldest go" },
+        "how much either may take; the oldest go" },
     [SETTING_HOOK] = { "hook", "PROGRAM", true, 0, 0, NULL,
         "run PROGRAM EVENT REASON SOURCE DESTINATION for each\n"
         "new deviation, with its JSON as input" },
@@ -144,6 +147,7 @@ setting_effect(enum setting setting)
     case SETTING_JSON:
     case SETTING_SYSLOG:
     case SETTING_PCAP:
+    case SETTING_CAPTURE:
     case SETTING_PCAP_SIZE:
     case SETTING_HOOK:
     case SETTING_HOOK_RATE:

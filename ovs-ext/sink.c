@@ -50,7 +50,8 @@ sink_put(struct sink *sink, const struct record *record)
 void
 sink_put_packet(struct sink *sink, const struct packet_record *packet)
 {
-    if (sink->class->put_packet) {
+    if (sink->class->put_packet
+        && sink->class->captures == packet->captured) {
         sink->n_records++;
         sink->class->put_packet(sink, packet);
     }

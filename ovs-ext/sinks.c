@@ -19,6 +19,7 @@ static const struct kind {
     { SETTING_JSON, &sink_json_class },
     { SETTING_SYSLOG, &sink_syslog_class },
     { SETTING_PCAP, &sink_pcap_class },
+    { SETTING_CAPTURE, &sink_capture_class },
     { SETTING_HOOK, &sink_hook_class },
 };
 
@@ -102,7 +103,8 @@ sinks_update(struct daemon *d)
                                       targets->names[j], &sink);
             if (!error) {
                 sink_configure(sink, &d->settings);
-                d->wants_packets |= sink->class->put_packet != NULL;
+                d->wants_packets |= sink->class->put_packet
+                                    && !sink->class->captures;
                 d->sinks[d->n_sinks++] = sink;
                 continue;
             }

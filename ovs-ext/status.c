@@ -28,7 +28,7 @@ put_time(struct ds *s, long long int ms)
 
 /* What was said by hand, in OVSDB. */
 static void
-put_overlay(struct ds *s, const struct overlay *overlay)
+put_overlay(struct ds *s, const struct overlay *overlay, bool captures)
 {
     struct svec lines;
     overlay_describe(overlay, &lines);
@@ -36,6 +36,10 @@ put_overlay(struct ds *s, const struct overlay *overlay)
         ds_put_format(s, "  BY HAND: %s\n", lines.names[i]);
     }
     svec_destroy(&lines);
+    if (overlay && overlay->n_captures && !captures) {
+        ds_put_cstr(s, "  NOT CAPTURED: no setting capture names a "
+                    "directory\n");
+    }
     if (overlay && !shash_is_empty(&overlay->bound)) {
         ds_put_format(s, "  %"PRIuSIZE" interfaces are bound by hand\n",
                       shash_count(&overlay->bound));
@@ -72,7 +76,7 @@ put_bridge(struct ds *s, const struct bridge_state *b)
     if (b->attest_error) {
         ds_put_format(s, "  NO STATEMENTS: %s\n", b->attest_error);
     }
-    put_overlay(s, b->overlay);
+    put_overlay(s, b->overlay, b->daemon->reports.captures);
 }
 
 /* See accounting.h; docs/deviations.md says what the words mean. */

@@ -202,3 +202,61 @@ def test_application(lab):
                 return ""
         until(lambda: "response no-link shop/web/web2" in hooked(),
               "the hook is run")
+
+
+def captured(lab, directory):
+    """[(port, comment, length)] of all files, as tshark reads them"""
+    import glob
+    found = []
+    for path in sorted(glob.glob(f"{directory}/capture-*.pcapng")):
+        out = lab.run("tshark", "-r", path, "-T", "fields", "-e",
+                      "frame.interface_name", "-e", "frame.comment", "-e",
+                      "frame.len", "-e", "frame.cap_len").stdout
+        found += [line.split("\t") for line in out.splitlines()]
+    return found
+
+
+def test_capture(lab):
+    """capture keeps all packets of the workload, whole, both directions, and
+    nobody else's, for a time; also in audit"""
+    directory = f"{lab.dir}/captures"
+    lab.file("captures/.keep", "")
+    with Watched(lab, "capture", policy(
+            '<response capture="1"/>', mode="audit"), "--capture",
+            directory) as w:
+        host, app = lab.hosts["web1"], lab.hosts["app1"]
+        assert opens(lab, "web1")
+        assert not captured(lab, directory)
+        w.deviate("web1", 1001)
+        record = w.wait(1)
+        assert "captured for 1 minutes" in record["done"], record
+        until(lambda: "shop/web/web1 is captured until" in w.status(), "it is")
+        until(lambda: in_step(lab, lab.path), "flows are there")
+        number = host.ask("connect", app.address(), 8080)
+        big = "x" * 1300
+        assert host.ask("talk", number, big) == big
+        host.ask("close", number)
+        assert opens(lab, "web2")
+        def complete():
+            found = captured(lab, directory)
+            return sum(int(n) > 1300 for _, _, n, _ in found) >= 2
+        until(complete, "both directions are there")
+        found = captured(lab, directory)
+        assert {port for port, *_ in found} == {"br0/web1"}
+        assert {comment for _, comment, *_ in found} \
+            == {"from shop/web/web1", "to shop/web/web1"}
+        assert all(n == kept for _, _, n, kept in found), found
+        lab.vsctl("remove", "interface", "web1", "external_ids",
+                  "sdfw-capture")
+        until(lambda: "is captured" not in w.status(), "it is over")
+        until(lambda: in_step(lab, lab.path), "flows are gone")
+        before = len(captured(lab, directory))
+        assert opens(lab, "web1")
+        time.sleep(0.5)
+        assert len(captured(lab, directory)) == before
+    with Watched(lab, "nowhere", policy("")) as w:
+        lab.vsctl("set", "interface", "web1",
+                  "external_ids:sdfw-capture=indefinite")
+        until(lambda: "NOT CAPTURED" in w.status(), "it is told")
+        lab.vsctl("remove", "interface", "web1", "external_ids",
+                  "sdfw-capture")
