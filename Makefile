@@ -1,7 +1,7 @@
 # ovs-sdfw: the service-defined firewall for Open vSwitch.
 #
 #   make deps     installs what is needed, builds libopenvswitch (Debian 12)
-#   make          builds build/bin/sdfw and sdfwd
+#   make          builds build/bin/sdfw, sdfwd and ovs-vsctl
 #   make demo     set-up, then a three-tier shop on real packets
 #   make check    set-up, then all tests
 #   make bench    measures compile, diff and push; SIZES="100 1000" of workloads
@@ -69,6 +69,7 @@ ALL_LDFLAGS = $(SANITIZERS) $(LDFLAGS)
 command_sources = generator/sdfw.c $(wildcard generator/cmd-*.c)
 library_sources = $(filter-out $(command_sources),$(wildcard generator/*.c))
 daemon_sources = $(wildcard ovs-ext/*.c)
+vsctl_sources = $(wildcard ovs-ext/vsctl/*.c)
 # What of the daemon needs no loop, for unit tests.
 daemon_pure = ovs-ext/accounting.c ovs-ext/append.c ovs-ext/book.c \
 	ovs-ext/deviation.c ovs-ext/explain.c ovs-ext/fold.c ovs-ext/pcapng.c \
@@ -89,7 +90,7 @@ man_pages = $(OUT)/man/sdfw.8 $(OUT)/man/sdfwd.8 $(OUT)/man/sdfw-manifest.5
 
 .PHONY: all deps demo check check-unit check-system check-man bench fuzz \
 	install clean
-all: $(OUT)/bin/sdfw $(OUT)/bin/sdfwd $(man_pages)
+all: $(OUT)/bin/sdfw $(OUT)/bin/sdfwd $(OUT)/bin/ovs-vsctl $(man_pages)
 
 deps:
 	@integration/deps $(BUILD) $(OVS_FROM)
@@ -121,6 +122,11 @@ $(OUT)/bin/sdfwd: $(call objects,$(daemon_sources)) $(page) $(library)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) -levent_openssl \
 		-levent_extra -levent_core $(OVS_LIBS) -lssl -lcrypto $(XML_LIBS)
+
+# Compiles the package's own ovs-vsctl too: ovs-ext/vsctl/native.c.
+$(OUT)/bin/ovs-vsctl: $(call objects,$(vsctl_sources)) $(library)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) $(OVS_LIBS) $(XML_LIBS)
 
 $(OUT)/tests/unit/%: $(OUT)/obj/tests/unit/%.o \
 		$(call objects,$(test_support) $(daemon_pure)) $(library)
@@ -154,7 +160,7 @@ $(OUT)/man/sdfw-manifest.5: docs/man/manifest.xsl schemas/manifest.xsd
 		-o $@ $^
 
 -include $(patsubst %.o,%.d,$(call objects,$(command_sources) \
-	$(daemon_sources) $(library_sources) $(tool_sources)))
+	$(daemon_sources) $(vsctl_sources) $(library_sources) $(tool_sources)))
 
 # The two commands of README.
 demo: deps

@@ -497,9 +497,8 @@ overlay_find_address(const struct overlay *overlay,
 
 /* Quarantine. */
 
-/* Returns 0 for what is no time. */
-static time_t
-parse_until(const char *text)
+time_t
+overlay_parse_until(const char *text)
 {
     struct tm tm = { .tm_isdst = 0 };
     const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
@@ -513,7 +512,7 @@ overlay_quarantine(struct overlay *overlay, const char *interface,
 {
     time_t until = 0;
     if (strcmp(until_text, QUARANTINE_INDEFINITE)) {
-        until = parse_until(until_text);
+        until = overlay_parse_until(until_text);
         if (!until) {
             overlay_add_problem(overlay, "OVSDB, interface %s, external_ids:"
                                 KEY_QUARANTINE": \"%s\" is no time such as "
