@@ -26,6 +26,9 @@ BUILD ?= build
 SBINDIR = $(PREFIX)/sbin
 DATADIR = $(PREFIX)/share/sdfw
 MANDIR = $(PREFIX)/share/man
+# Whoever packages this decides how it becomes the ovs-vsctl of the host.
+LIBEXECDIR = $(PREFIX)/libexec/sdfw
+COMPLETIONDIR = $(PREFIX)/share/bash-completion/completions
 UNITDIR = $(PREFIX)/lib/systemd/system
 SYSUSERSDIR = $(PREFIX)/lib/sysusers.d
 
@@ -86,7 +89,8 @@ objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 library = $(OUT)/lib/libsdfw.a
 page = $(patsubst %,$(OUT)/obj/%.o,$(wildcard ovs-ext/page/*))
 
-man_pages = $(OUT)/man/sdfw.8 $(OUT)/man/sdfwd.8 $(OUT)/man/sdfw-manifest.5
+man_pages = $(OUT)/man/sdfw.8 $(OUT)/man/sdfwd.8 $(OUT)/man/ovs-vsctl-sdfw.8 \
+	$(OUT)/man/sdfw-manifest.5
 
 .PHONY: all deps demo check check-unit check-system check-man bench fuzz \
 	install clean
@@ -146,6 +150,10 @@ $(OUT)/man/sdfw.8: docs/man/sdfw.py $(OUT)/bin/sdfw
 	@mkdir -p $(@D)
 	python3 $< $(OUT)/bin/sdfw $(VERSION) $(RELEASED) >$@
 
+$(OUT)/man/ovs-vsctl-sdfw.8: docs/man/ovs-vsctl-sdfw.py $(OUT)/bin/ovs-vsctl
+	@mkdir -p $(@D)
+	python3 $< $(OUT)/bin/ovs-vsctl $(VERSION) $(RELEASED) >$@
+
 $(OUT)/man/sdfwd.8: docs/man/sdfwd.inc $(OUT)/bin/sdfwd
 	@mkdir -p $(@D)
 	help2man --no-info --section=8 --manual="ovs-sdfw Manual" \
@@ -175,7 +183,7 @@ check-unit: $(unit_tests)
 
 check-man: $(man_pages)
 	@mandoc -T lint -W warning $(man_pages)
-	@python3 tests/check-man.py $(OUT)/bin/sdfw $(OUT)/man
+	@python3 tests/check-man.py $(OUT)/bin $(OUT)/man
 
 check-system: all
 	@python3 tests/system/run.py --sdfw $(OUT)/bin/sdfw
@@ -202,6 +210,9 @@ install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(DATADIR) \
 		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
 	install -m 755 $(OUT)/bin/sdfw $(OUT)/bin/sdfwd $(DESTDIR)$(SBINDIR)
+	install -d $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(COMPLETIONDIR)
+	install -m 755 $(OUT)/bin/ovs-vsctl $(DESTDIR)$(LIBEXECDIR)
+	install -m 644 integration/completion/* $(DESTDIR)$(COMPLETIONDIR)
 	install -m 644 schemas/*.xsd $(DESTDIR)$(DATADIR)
 	install -m 644 $(filter %.5,$(man_pages)) $(DESTDIR)$(MANDIR)/man5
 	install -m 644 $(filter %.8,$(man_pages)) $(DESTDIR)$(MANDIR)/man8

@@ -53,22 +53,27 @@ destination_to_text(const struct json *record)
     return end_to_text(record, "dst");
 }
 
-/* "tcp/22", or the Ethernet type if it is not IP. */
+static int
+get_or(const struct json *record, const char *name, int otherwise)
+{
+    return shash_find(json_object(record), name)
+           ? sdfwd_get_number(record, name) : otherwise;
+}
+
+/* "tcp/22" as in manifests, or the Ethernet type if it is not IP. */
 static char *
 what_to_text(const struct json *record)
 {
-    char *protocol = sdfwd_get_text(record, "protocol");
-    char *port = sdfwd_get_text(record, "dst_port");
-    char *type = sdfwd_get_text(record, "icmp_type");
-    char *eth_type = sdfwd_get_text(record, "eth_type");
-    const char *detail = port ? port : type;
-    char *text = protocol && detail ? xasprintf("%s/%s", protocol, detail)
-                 : xstrdup(protocol ? protocol : eth_type ? eth_type : "");
-    free(protocol);
-    free(port);
-    free(type);
-    free(eth_type);
-    return text;
+    const struct opening opening = {
+        .protocol = get_or(record, "protocol", PROTOCOL_ANY),
+        .first = get_or(record, "dst_port", 0),
+        .last = get_or(record, "dst_port", UINT16_MAX),
+        .icmp_type = get_or(record, "icmp_type", -1),
+        .icmp_code = -1,
+    };
+    char *eth_type = opening.protocol != PROTOCOL_ANY ? NULL
+                     : sdfwd_get_text(record, "eth_type");
+    return eth_type ? eth_type : opening_to_string(&opening);
 }
 
 /* The link that comes nearest, and where it stands. */

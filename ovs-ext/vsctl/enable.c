@@ -58,7 +58,7 @@ check_paths(const struct ctl_context *ctx, const struct ovsrec_bridge *bridge,
     if (!error && common_db_is_local()) {
         struct svec all;
         svec_clone(&all, paths);
-        manifests_of_all(ctx, bridge, &all);
+        free(manifests_of_all(ctx, bridge, &all));
         char *reason = manifests_check(&all);
         if (reason) {
             error = xasprintf("together with the other topologies of this "

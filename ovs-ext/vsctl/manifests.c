@@ -23,7 +23,7 @@ manifests_of_bridge(const struct ovsrec_bridge *bridge, struct svec *paths)
                                          ""));
 }
 
-void
+char *
 manifests_of_all(const struct ctl_context *ctx,
                  const struct ovsrec_bridge *except, struct svec *paths)
 {
@@ -34,7 +34,7 @@ manifests_of_all(const struct ctl_context *ctx,
         }
     }
     struct svec settings = SVEC_EMPTY_INITIALIZER;
-    free(sdfwd_get_setting("topology", &settings));
+    char *error = sdfwd_get_setting("topology", &settings);
     for (size_t i = 0; i < settings.n; i++) {
         /* Others are relative to where sdfwd was started. */
         if (settings.names[i][0] == '/') {
@@ -43,6 +43,7 @@ manifests_of_all(const struct ctl_context *ctx,
     }
     svec_destroy(&settings);
     svec_sort_unique(paths);
+    return error;
 }
 
 /* The error that is first in the files, or NULL. */
@@ -87,7 +88,7 @@ manifests_read_all(const struct ctl_context *ctx, char **why)
     static char *known_paths;
     static struct topology *known;
     struct svec paths = SVEC_EMPTY_INITIALIZER;
-    manifests_of_all(ctx, NULL, &paths);
+    char *error = manifests_of_all(ctx, NULL, &paths);
     char *joined = svec_join(&paths, "\n", "");
     *why = NULL;
     if (!known_paths || strcmp(joined, known_paths) || !known) {
@@ -98,9 +99,11 @@ manifests_read_all(const struct ctl_context *ctx, char **why)
         if (paths.n) {
             known = read_topologies(&paths, false, why);
         } else {
-            *why = xstrdup("no bridge is enabled (sdfw-enable)");
+            *why = xasprintf("no bridge is enabled (sdfw-enable)%s%s",
+                             error ? ", and " : "", error ? error : "");
         }
     }
+    free(error);
     free(joined);
     svec_destroy(&paths);
     return known;

@@ -15,8 +15,9 @@ struct svec;
 void manifests_of_bridge(const struct ovsrec_bridge *bridge, struct svec *);
 
 /* Adds those of all bridges that are enabled, but of 'except' (NULL: none),
- * and of sdfwd's settings, as sdfwd takes them together. */
-void manifests_of_all(const struct ctl_context *,
+ * and of sdfwd's settings, as sdfwd takes them together.  Returns NULL, or why
+ * sdfwd does not tell its settings, which the caller must free. */
+char *manifests_of_all(const struct ctl_context *,
                       const struct ovsrec_bridge *except, struct svec *);
 
 /* What they say, or NULL if there are none, or they cannot be read here; then

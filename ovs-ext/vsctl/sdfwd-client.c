@@ -14,7 +14,7 @@
 #include "svec.h"
 #include "util.h"
 
-#define TIMEOUT_MS 5000
+#define TIMEOUT_MS 3000
 
 static char *
 ask(const char *command, const char *argument, char **reply)

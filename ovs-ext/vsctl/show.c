@@ -118,8 +118,8 @@ put_deviations(const struct show *show, const struct workload *workload)
         }
     }
     if (n) {
-        put_line(show, 4, "DEVIATIONS: %"PRIuSIZE" open, %lld packets", n,
-                 n_packets);
+        put_line(show, 4, "DEVIATIONS: %"PRIuSIZE" open, %lld packet%s", n,
+                 n_packets, n_packets == 1 ? "" : "s");
     }
 }
 
