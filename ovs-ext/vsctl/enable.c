@@ -22,6 +22,25 @@
 
 /* Enabling. */
 
+/* What is relative becomes absolute.  Symbolic links of what is absolute stay,
+ * so that they can be turned to another topology. */
+static char *
+absolute_path(const char *argument)
+{
+    if (argument[0] == '/') {
+        return xstrdup(argument);
+    }
+    char *directory = dir_name(argument), *name = base_name(argument);
+    bool is_dots = !strcmp(name, ".") || !strcmp(name, "..");
+    char *real = realpath(is_dots ? argument : directory, NULL);
+    char *path = !real ? abs_file_name(NULL, argument)
+                 : is_dots ? xstrdup(real) : xasprintf("%s/%s", real, name);
+    free(directory);
+    free(name);
+    free(real);
+    return path;
+}
+
 /* Adds the absolute path of each argument; '*readable' becomes false if one is
  * not there, which only the database of another host excuses. */
 static char *
@@ -29,7 +48,7 @@ take_paths(const struct ctl_context *ctx, struct svec *paths, bool *readable)
 {
     *readable = true;
     for (int i = 2; i < ctx->argc; i++) {
-        char *path = abs_file_name(NULL, ctx->argv[i]);
+        char *path = absolute_path(ctx->argv[i]);
         svec_add_nocopy(paths, path);
         if (path[strcspn(path, " \t\n\"'\\,")]) {
             return xasprintf("%s: OVSDB separates topologies by blanks, so "
@@ -145,11 +164,24 @@ warn_if_kept(const char *bridge)
     svec_destroy(&bridges);
 }
 
+/* It may have been deleted in the same transaction. */
+static bool
+is_bridge(const struct ctl_context *ctx, const char *name)
+{
+    const struct ovsrec_bridge *bridge;
+    OVSREC_BRIDGE_FOR_EACH (bridge, ctx->idl) {
+        if (!strcmp(bridge->name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void
 disable_postprocess(struct ctl_context *ctx)
 {
     const char *name = ctx->argv[1];
-    if (native_is_dry_run()) {
+    if (native_is_dry_run() || !is_bridge(ctx, name)) {
         return;
     } else if (!common_db_is_local()) {
         common_warn("%s: flows of another host's bridge are removed by sdfwd "
