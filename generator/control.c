@@ -1,7 +1,7 @@
 /* Control sockets: see control.h.
  *
- * The protocol is that of ovs-appctl(8), JSON-RPC.  libopenvswitch's own client
- * (unixctl_client_transact()) would wait for a hung daemon for ever. */
+ * The protocol is that of ovs-appctl(8), JSON-RPC.  libopenvswitch's own
+ * client (unixctl_client_transact()) would wait for a hung daemon for ever. */
 
 #include "control.h"
 

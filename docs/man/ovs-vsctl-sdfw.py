@@ -88,7 +88,7 @@ of this host.  It is a table, so \fB\-\-format\fR (\fBtable\fR, \fBcsv\fR,
 """, "ovs-vsctl --format=table sdfw-list-deviations"),
 }
 
-HEAD = r""".\" Made of what ovs-vsctl says of itself, by docs/man/ovs-vsctl-sdfw.py.
+HEAD = r""".\" Made of what ovs-vsctl says, by docs/man/ovs-vsctl-sdfw.py.
 .TH OVS\-VSCTL\-SDFW 8 "{date}" "ovs-sdfw {version}" "ovs-sdfw Manual"
 .SH NAME
 ovs\-vsctl\-sdfw \- commands of ovs\-vsctl for the service\-defined firewall

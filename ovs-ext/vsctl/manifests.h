@@ -21,7 +21,8 @@ char *manifests_of_all(const struct ctl_context *,
                       const struct ovsrec_bridge *except, struct svec *);
 
 /* What they say, or NULL if there are none, or they cannot be read here; then
- * '*why' tells, and is the caller's.  The topology is kept for the next call. */
+ * '*why' tells, and is the caller's.  The topology stays ours, and is kept
+ * until others are to be read. */
 struct topology *manifests_read_all(const struct ctl_context *, char **why);
 
 /* What is wrong with those at 'paths', to be pushed now: the first error, with

@@ -64,8 +64,8 @@ parse(const struct ctl_context *ctx, struct wish *wish)
     return NULL;
 }
 
-/* The workload at 'place', which must be one.  '*path' is "" if it is not known
- * here; the caller frees it. */
+/* The workload at 'place', which must be one.  '*path' is "" if it is not
+ * known here; the caller frees it. */
 static char *
 find_workload(struct ctl_context *ctx, const struct native_place *place,
               char **path)

@@ -1,7 +1,7 @@
-/* A bridge as those who push see it: which workload is at which interface, and
- * what was said by hand (overlay.h), with all that this transaction has changed
- * so far.  It is made by the same code that they use (ovsdb-rows.h), so what is
- * right here is right for them. */
+/* A bridge as those who push see it: which workload is at which interface,
+ * and what was said by hand (overlay.h), with all that this transaction has
+ * changed so far.  It is made by the same code that they use (ovsdb-rows.h),
+ * so what is right here is right for them. */
 
 #ifndef SDFW_VSCTL_SCENE_H
 #define SDFW_VSCTL_SCENE_H 1

@@ -43,8 +43,8 @@ struct setting {
     struct svec *values;
 };
 
-/* A line is "NAME VALUE SOURCE"; the value is "-" if there is none.  What Bridge
- * rows say has a source in parentheses, and is known here, and newer. */
+/* A line is "NAME VALUE SOURCE"; the value is "-" if there is none.  What rows
+ * of Bridge say has a source in parentheses, and is known here, and newer. */
 static void
 take_setting(char *line, void *setting_)
 {
