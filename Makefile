@@ -74,8 +74,10 @@ library_sources = $(filter-out $(command_sources),$(wildcard generator/*.c))
 daemon_sources = $(wildcard ovs-ext/*.c)
 vsctl_sources = $(wildcard ovs-ext/vsctl/*.c)
 # What of the daemon needs no loop, for unit tests.
-daemon_pure = ovs-ext/accounting.c ovs-ext/append.c ovs-ext/book.c \
-	ovs-ext/deviation.c ovs-ext/explain.c ovs-ext/fold.c ovs-ext/pcapng.c \
+daemon_pure = ovs-ext/accounting.c ovs-ext/address.c ovs-ext/append.c \
+	ovs-ext/book.c \
+	ovs-ext/deviation.c ovs-ext/explain.c ovs-ext/findings.c ovs-ext/fold.c \
+	ovs-ext/pcapng.c \
 	ovs-ext/queue.c ovs-ext/modes.c ovs-ext/settings.c ovs-ext/settings-read.c \
 	ovs-ext/syslog-format.c
 unit_tests = $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,\
@@ -225,6 +227,13 @@ install: all
 	install -m 644 integration/systemd/sdfw.sysusers.conf \
 		$(DESTDIR)$(SYSUSERSDIR)/sdfw.conf
 	install -m 644 integration/sdfwd.conf $(DESTDIR)$(DATADIR)
+	install -d $(DESTDIR)$(DATADIR)/ci
+	install -m 755 integration/ci/*.sh $(DESTDIR)$(DATADIR)/ci
+	for file in github.yml gitlab.yml; do \
+		sed 's|/usr/local/share/sdfw|$(DATADIR)|' integration/ci/$$file \
+			>$(DESTDIR)$(DATADIR)/ci/$$file || exit; \
+		chmod 644 $(DESTDIR)$(DATADIR)/ci/$$file; \
+	done
 # What a site has written stays.
 	test -e $(DESTDIR)$(SYSCONFDIR)/sdfw/sdfwd.conf || install -m 644 \
 		integration/sdfwd.conf $(DESTDIR)$(SYSCONFDIR)/sdfw

@@ -46,7 +46,7 @@ report(const struct options *options, struct topology *topology,
     if (!options->quiet) {
         print_problems(result);
     }
-    if (!result->n_local && !options->quiet) {
+    if (!result->n_local && result->ports->n_workloads && !options->quiet) {
         fprintf(stderr, "sdfw: warning: %s: none of the workloads is here; "
                 "compare their bindings with \"ovs-vsctl list Interface\"\n",
                 result->target);

@@ -28,6 +28,7 @@ struct compiler {
 };
 
 void compile_access_ports(struct compiler *);
+void compile_captures(struct compiler *);
 /* If 'lenient', some service does not enforce. */
 void compile_segment(struct compiler *, const struct segment *, bool lenient);
 void compile_links(struct compiler *, bool ipv6);

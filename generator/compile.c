@@ -189,6 +189,7 @@ compile(const struct topology *topology, const struct ports *ports,
         pipeline_add_reports(flows, options->reports, ports);
     }
     compile_access_ports(&c);
+    compile_captures(&c);
     for (size_t i = 0; i < c.classes->n_segments; i++) {
         const struct class_segment *cs = &c.classes->segments[i];
         compile_segment(&c, cs->segment, needs.lenient);

@@ -168,6 +168,9 @@ handle_bridge(const struct job *job, struct bridge *bridge, struct ovsdb *db)
     if (!error && job->options->read_idle) {
         error = bridge_read_idle(bridge, &result->installed);
     }
+    if (!error && job->options->read_foreign) {
+        error = bridge_dump_foreign(bridge, &result->foreign);
+    }
     if (error) {
         return error;
     }
@@ -227,6 +230,7 @@ result_init(struct push_result *result, const char *target,
     flow_set_init(&result->installed, table_base);
     flow_set_init(&result->wanted, table_base);
     flow_set_init(&result->changes, table_base);
+    flow_set_init(&result->foreign, table_base);
 }
 
 struct push_result *
@@ -278,6 +282,7 @@ push_results_destroy(struct push_result *results, size_t n)
         flow_set_destroy(&results[i].installed);
         flow_set_destroy(&results[i].wanted);
         flow_set_destroy(&results[i].changes);
+        flow_set_destroy(&results[i].foreign);
     }
     free(results);
 }

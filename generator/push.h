@@ -27,6 +27,7 @@ struct push_options {
     time_t now;                 /* Which links are within their validity. */
     bool read_only;             /* Compare, but change nothing. */
     bool read_idle;             /* Also read when flows were last used. */
+    bool read_foreign;          /* Also read flows of others. */
 };
 
 /* What became of one bridge. */
@@ -43,6 +44,8 @@ struct push_result {
     struct flow_set installed;  /* Before. */
     struct flow_set wanted;
     struct flow_set changes;
+    struct flow_set foreign;    /* With 'read_foreign': those that may come
+                                 * before ours (bridge_dump_foreign()). */
 };
 
 /* Handles the 'n' bridges 'targets' at once.  Returns an array of 'n' results

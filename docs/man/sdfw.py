@@ -16,6 +16,9 @@ EXAMPLES = {
     "diff": "git worktree add old main && sdfw diff old/policy policy",
     "trace": "sdfw trace shop.xml shop/web shop/db tcp 5432",
     "test": "sdfw test policy",
+    "clear": "systemctl stop sdfwd && sdfw clear \\-\\-bridge br0",
+    "attest": "sdfw attest \\-\\-bridge br0 \\-\\-key host.pem "
+              "/etc/sdfw/topology >>statements.jsonl",
     "explain": "ovs\\-ofctl dump\\-flows br0 | tail \\-n 1 | "
                "xargs \\-d '\\en' sdfw explain shop.xml",
 }
@@ -230,7 +233,8 @@ def main(sdfw, version, date):
     options = {}
     for name in names:
         usage, summary, its_options, rest = sections(run(sdfw, name, "--help"))
-        options.update(its_options)
+        for option, text in its_options:
+            options.setdefault(option, {}).setdefault(text, []).append(name)
         print(f".SS {escape(usage)}")
         print(escape(summary[0].upper() + summary[1:]) + ".")
         for line in rest:
@@ -240,11 +244,17 @@ def main(sdfw, version, date):
                         for o, _ in its_options) + ".")
         print(f".PP\nExample:\n.PP\n.nf\n.RS\n{EXAMPLES[name]}\n.RE\n.fi")
     print(".SH OPTIONS")
-    for option, text in sorted(options.items()):
+    for option, texts in sorted(options.items()):
         name, _, value = option.partition("=")
         print(f".TP\n\\fB{escape(name)}\\fR"
               + (f"=\\fI{escape(value)}\\fR" if value else ""))
-        print(escape(text[0].upper() + text[1:]) + ".")
+        if len(texts) == 1:
+            text, = texts
+            print(escape(text[0].upper() + text[1:]) + ".")
+        else:
+            print("\n.br\n".join(
+                ", ".join(f"\\fB{name}\\fR" for name in names)
+                + f": {escape(text)}." for text, names in texts.items()))
     print(TAIL, end="")
 
 

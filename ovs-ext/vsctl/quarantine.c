@@ -120,7 +120,7 @@ static void
 quarantine(struct ctl_context *ctx, const struct ovsrec_interface *interface,
            const struct wish *wish, const char *path)
 {
-    char *until = !wish->minutes ? xstrdup(QUARANTINE_INDEFINITE)
+    char *until = !wish->minutes ? xstrdup(INDEFINITE)
                   : xastrftime_msec("%Y-%m-%dT%H:%M:%SZ",
                                     time_wall_msec()
                                     + wish->minutes * 60LL * 1000, true);
