@@ -224,6 +224,21 @@ compare(const struct scene *before, const struct scene *after,
     return after->error && !before->error ? xstrdup(after->error) : NULL;
 }
 
+/* A replica without a MAC is held off the network, which nobody means.  That
+ * of an internal port may be known only when the port is made. */
+static void
+warn_without_mac(const struct scene *after,
+                 const struct ovsrec_interface *interface)
+{
+    const struct workload *w = shash_find_data(&after->ports->overlay->bound,
+                                               interface->name);
+    if (w && !w->n_macs && strcmp(interface->type, "internal")) {
+        common_warn("%s has no MAC yet: it may send nothing until one is "
+                    "given here, or by the platform (external_ids:"
+                    "attached-mac)", interface->name);
+    }
+}
+
 /* Writes it if it is right. */
 static char *
 check_and_write(struct ctl_context *ctx, const struct native_place *place,
@@ -241,6 +256,9 @@ check_and_write(struct ctl_context *ctx, const struct native_place *place,
     if (!error && before) {
         struct scene *after = scene_create(ctx, topology, place->bridge);
         error = compare(before, after, place->interface->name);
+        if (!error) {
+            warn_without_mac(after, place->interface);
+        }
         scene_destroy(after);
     }
     scene_destroy(before);

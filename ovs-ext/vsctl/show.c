@@ -170,7 +170,7 @@ put_identity(const struct show *show, const struct workload *workload)
         free(address);
     }
     if (!workload->n_macs) {
-        put_line(show, 4, "NO MAC: nothing may pass");
+        put_line(show, 4, "NO MAC: it may send nothing");
     } else if (!workload->n_addresses) {
         put_line(show, 4, "no address: ARP, DHCP and link-local only");
     }

@@ -206,6 +206,22 @@ def test_disable(lab):
     lab.vsctl("remove", "bridge", "br0", "other_config", "disable-in-band")
 
 
+def test_disable_with_sdfwd(lab):
+    """sdfwd brings a bridge that is enabled into force, and leaves it alone
+    once it is disabled"""
+    daemon = Sdfwd(lab)
+    daemon.arguments = []
+    with daemon:
+        for _ in range(3):
+            vsctl(lab, f"sdfw-enable br0 {lab.path}")
+            until(lambda: len(lab.our_flows()) > 50, "flows are there")
+            assert vsctl(lab, "sdfw-disable br0").stderr == ""
+            until(lambda: not lab.our_flows(), "they are gone")
+            time.sleep(1.5)
+            assert not lab.our_flows()
+        assert "drift" not in daemon.log(), daemon.log()
+
+
 def test_disable_with_bridge(lab):
     """a bridge can be disabled and deleted at once"""
     vsctl(lab, "add-br br5 -- set bridge br5 datapath_type=netdev -- "
@@ -237,6 +253,9 @@ def test_bind(lab):
         assert "Workload extra" in shown(lab)
         vsctl(lab, "sdfw-unbind vnet7")
         assert ids(lab, "vnet7") == {}
+        done = vsctl(lab, "sdfw-bind out1 shop/web")
+        assert "out1 has no MAC yet" in done.stderr
+        assert "NO MAC: it may send nothing" in shown(lab)
         refused(lab, "sdfw-unbind vnet7", "vnet7 is not bound")
         vsctl(lab, "--if-exists sdfw-unbind vnet7 -- "
               "--if-exists sdfw-unbind vnet9 -- "
