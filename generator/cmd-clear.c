@@ -42,7 +42,8 @@ const struct command clear_command = {
     .help = "Flows, meters, and what keeps floods from workloads; then the "
             "bridge is as it was before\nthe first push.  Flows of others are "
             "not touched.  An sdfwd that keeps the bridge puts\nthem back: end "
-            "it first, or run \"ovs-vsctl sdfw-disable\".\n"
+            "it first, or run \"ovs-vsctl sdfw-disable\".  So does a timer of "
+            "sdfw-push.\n"
             "Exit status: 0 done, 3 a bridge failed.",
     .run = run,
 };

@@ -19,6 +19,7 @@ enum {
                                  * failed or refused. */
     EXIT_DENIED = 4,            /* trace: denied; test: not as expected;
                                  * attest: deviates. */
+    EXIT_REFUSED = 5,           /* --max-shrink does not allow it. */
     EXIT_USAGE = 64,            /* As in sysexits.h. */
 };
 
@@ -36,6 +37,8 @@ struct options {
     int64_t now;                /* --at, seconds since the epoch. */
     bool quiet;                 /* --quiet */
     bool flows;                 /* --flows */
+    int max_shrink;             /* --max-shrink, percent. */
+    bool force;                 /* --force */
     const char *segment;        /* --segment */
     const char *key;            /* --key */
     const char *public_key;     /* --public-key */

@@ -211,3 +211,14 @@ compile(const struct topology *topology, const struct ports *ports,
     classes_destroy(c.classes);
     ofpbuf_uninit(&c.ofpacts);
 }
+
+uint64_t *
+compile_cookies(const struct topology *topology, const struct ports *ports,
+                size_t *n)
+{
+    uint64_t *cookies = compile_link_cookies(topology, ports->n_workloads, n);
+    for (size_t i = 0; i < ports->n_workloads; i++) {
+        cookies[(*n)++] = workload_cookie(ports->workloads[i]);
+    }
+    return cookies;
+}

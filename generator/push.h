@@ -27,6 +27,8 @@ struct push_options {
     time_t now;                 /* Which links are within their validity. */
     bool read_only;             /* Compare, but change nothing. */
     bool read_idle;             /* Also read when flows were last used. */
+    int min_kept_percent;       /* Refuse to keep less of what is installed:
+                                 * see shrink.h. */
     bool read_foreign;          /* Also read flows of others. */
 };
 
@@ -34,6 +36,8 @@ struct push_options {
 struct push_result {
     const char *target;         /* As given. */
     char *error;                /* NULL if all went well. */
+    char *refusal;              /* Why nothing was changed: see shrink.h; or
+                                 * NULL. */
     char *warning;              /* May be NULL. */
     bool first;                 /* There was nothing of ours before. */
     struct diff_counts counts;

@@ -51,6 +51,9 @@ static const struct option_help option_table[] = {
     { "table-base", "N", "first of our tables on the bridge (default: 100)" },
     { "at", "TIME", "judge links as of TIME, such as 2026-01-31T08:00:00Z, "
       "instead of now" },
+    { "max-shrink", "PERCENT", "refuse if more of the links, or of the "
+      "workloads, that are installed would go (default: 100)" },
+    { "force", NULL, "whatever --max-shrink says" },
     { "segment", "NAME", "the segment of SRC and DST that are addresses" },
     { "key", "FILE", "sign by this private key of Ed25519 (PEM)" },
     { "verify", NULL, "verify the statements in FILEs" },
@@ -249,6 +252,10 @@ set_option(const struct command *command, struct options *options,
                                            MAX_TABLE_BASE);
     } else if (!strcmp(name, "at")) {
         options->now = parse_time(options, value);
+    } else if (!strcmp(name, "max-shrink")) {
+        options->max_shrink = parse_number(options, name, value, 0, 100);
+    } else if (!strcmp(name, "force")) {
+        options->force = true;
     } else if (!strcmp(name, "segment")) {
         options->segment = value;
     } else if (!strcmp(name, "key")) {
@@ -377,6 +384,7 @@ main(int argc, char *argv[])
             struct options options = {
                 .command = name, .timeout_s = 30, .adopt_s = 300,
                 .table_base = DEFAULT_TABLE_BASE, .now = time(NULL),
+                .max_shrink = 100,
                 .digests = commands[i]->digests,
             };
             parse_arguments(commands[i], argc, argv, &options);

@@ -42,8 +42,8 @@ print_usage(FILE *stream)
           "Open_vSwitch, which are stronger than FILE and weaker than "
           "flags:\n", stream);
     settings_print_ovsdb(stream);
-    fputs("\nSIGHUP reads FILE and the manifests again.  For manifests that is "
-          "not needed:\n"
+    fputs("\nSIGHUP reads FILE and the manifests again.  For manifests that "
+          "is not needed:\n"
           "changes are noticed.\n"
           "Exit status: 0; 64 wrong usage or FILE; with --once and "
           "--check-config, 1 the\n"

@@ -159,8 +159,8 @@ watch_tree(struct topology_watch *tw, const char *path, int depth)
 
 /* Paths. */
 
-/* Where to go on from the link 'path', which is in 'at': puts its target before
- * '*rest', and returns the directory that this starts from; or NULL. */
+/* Where to go on from the link 'path', which is in 'at': puts its target
+ * before '*rest', and returns the directory that this starts from; or NULL. */
 static char *
 follow(const char *path, const char *at, char **rest)
 {

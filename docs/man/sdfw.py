@@ -135,6 +135,12 @@ an assertion does not hold.
 .BR explain :
 not of this topology.
 .TP
+5
+.BR push ", " plan :
+more would go than
+.B \-\-max\-shrink
+allows; nothing was changed.
+.TP
 64
 The command line is wrong.
 .SH ENVIRONMENT
@@ -167,13 +173,13 @@ sdfw check policy && sdfw test policy
 .RE
 .fi
 .PP
-Every five minutes, by
-.BR cron (8),
-silent unless it fails:
+Unattended, but not if a third of the policy were lost by it
+.RB ( sdfw\-push (8)
+does this time and again, from a git checkout too):
 .PP
 .nf
 .RS
-*/5 * * * * root sdfw push \-\-quiet \-\-bridge br0 /etc/sdfw/topology
+sdfw push \-\-quiet \-\-max\-shrink 30 \-\-bridge br0 /etc/sdfw/topology
 .RE
 .fi
 .PP
@@ -196,6 +202,8 @@ sdfw plan \-\-bridge br0 topology >/dev/null || echo "no: $?"
 .fi
 .SH SEE ALSO
 .BR sdfw\-manifest (5),
+.BR sdfwd (8),
+.BR sdfw\-push (8),
 .BR ovs\-vswitchd (8),
 .BR ovs\-vsctl (8),
 .BR ovs\-ofctl (8),
