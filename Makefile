@@ -1,7 +1,7 @@
 # ovs-sdfw: the service-defined firewall for Open vSwitch.
 #
 #   make deps     installs what is needed, builds libopenvswitch (Debian 12)
-#   make          builds build/bin/sdfw and sdfwd
+#   make          builds build/bin/sdfw, sdfwd and ovs-vsctl
 #   make demo     set-up, then a three-tier shop on real packets
 #   make check    set-up, then all tests
 #   make bench    measures compile, diff and push; SIZES="100 1000" of workloads
@@ -26,6 +26,9 @@ BUILD ?= build
 SBINDIR = $(PREFIX)/sbin
 DATADIR = $(PREFIX)/share/sdfw
 MANDIR = $(PREFIX)/share/man
+# Whoever packages this decides how it becomes the ovs-vsctl of the host.
+LIBEXECDIR = $(PREFIX)/libexec/sdfw
+COMPLETIONDIR = $(PREFIX)/share/bash-completion/completions
 UNITDIR = $(PREFIX)/lib/systemd/system
 SYSUSERSDIR = $(PREFIX)/lib/sysusers.d
 
@@ -69,6 +72,7 @@ ALL_LDFLAGS = $(SANITIZERS) $(LDFLAGS)
 command_sources = generator/sdfw.c $(wildcard generator/cmd-*.c)
 library_sources = $(filter-out $(command_sources),$(wildcard generator/*.c))
 daemon_sources = $(wildcard ovs-ext/*.c)
+vsctl_sources = $(wildcard ovs-ext/vsctl/*.c)
 # What of the daemon needs no loop, for unit tests.
 daemon_pure = ovs-ext/accounting.c ovs-ext/address.c ovs-ext/append.c \
 	ovs-ext/book.c \
@@ -88,11 +92,11 @@ library = $(OUT)/lib/libsdfw.a
 page = $(patsubst %,$(OUT)/obj/%.o,$(wildcard ovs-ext/page/*))
 
 man_pages = $(OUT)/man/sdfw.8 $(OUT)/man/sdfwd.8 $(OUT)/man/sdfw-push.8 \
-	$(OUT)/man/sdfw-manifest.5
+	$(OUT)/man/ovs-vsctl-sdfw.8 $(OUT)/man/sdfw-manifest.5
 
 .PHONY: all deps demo check check-unit check-system check-man bench fuzz \
 	install clean
-all: $(OUT)/bin/sdfw $(OUT)/bin/sdfwd $(man_pages)
+all: $(OUT)/bin/sdfw $(OUT)/bin/sdfwd $(OUT)/bin/ovs-vsctl $(man_pages)
 
 deps:
 	@integration/deps $(BUILD) $(OVS_FROM)
@@ -125,6 +129,11 @@ $(OUT)/bin/sdfwd: $(call objects,$(daemon_sources)) $(page) $(library)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) -levent_openssl \
 		-levent_extra -levent_core $(OVS_LIBS) -lssl -lcrypto $(XML_LIBS)
 
+# Compiles the package's own ovs-vsctl too: ovs-ext/vsctl/native.c.
+$(OUT)/bin/ovs-vsctl: $(call objects,$(vsctl_sources)) $(library)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) $(OVS_LIBS) $(XML_LIBS)
+
 $(OUT)/tests/unit/%: $(OUT)/obj/tests/unit/%.o \
 		$(call objects,$(test_support) $(daemon_pure)) $(library)
 	@mkdir -p $(@D)
@@ -143,6 +152,10 @@ $(OUT)/man/sdfw.8: docs/man/sdfw.py $(OUT)/bin/sdfw
 	@mkdir -p $(@D)
 	python3 $< $(OUT)/bin/sdfw $(VERSION) $(RELEASED) >$@
 
+$(OUT)/man/ovs-vsctl-sdfw.8: docs/man/ovs-vsctl-sdfw.py $(OUT)/bin/ovs-vsctl
+	@mkdir -p $(@D)
+	python3 $< $(OUT)/bin/ovs-vsctl $(VERSION) $(RELEASED) >$@
+
 $(OUT)/man/sdfwd.8: docs/man/sdfwd.inc $(OUT)/bin/sdfwd
 $(OUT)/man/sdfw-push.8: docs/man/sdfw-push.inc integration/sdfw-push
 $(OUT)/man/sdfwd.8 $(OUT)/man/sdfw-push.8:
@@ -159,7 +172,7 @@ $(OUT)/man/sdfw-manifest.5: docs/man/manifest.xsl schemas/manifest.xsd
 		-o $@ $^
 
 -include $(patsubst %.o,%.d,$(call objects,$(command_sources) \
-	$(daemon_sources) $(library_sources) $(tool_sources)))
+	$(daemon_sources) $(vsctl_sources) $(library_sources) $(tool_sources)))
 
 # What "make install" puts into $(DATADIR) for a site to use.
 examples = cron grafana logrotate prometheus rsyslog
@@ -177,7 +190,7 @@ check-unit: $(unit_tests)
 
 check-man: $(man_pages)
 	@mandoc -T lint -W warning $(man_pages)
-	@python3 tests/check-man.py $(OUT)/bin/sdfw $(OUT)/man
+	@python3 tests/check-man.py $(OUT)/bin $(OUT)/man
 
 check-system: all
 	@python3 tests/system/run.py --sdfw $(OUT)/bin/sdfw
@@ -204,6 +217,9 @@ install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(DATADIR) \
 		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
 	install -m 755 $(OUT)/bin/sdfw $(OUT)/bin/sdfwd $(DESTDIR)$(SBINDIR)
+	install -d $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(COMPLETIONDIR)
+	install -m 755 $(OUT)/bin/ovs-vsctl $(DESTDIR)$(LIBEXECDIR)
+	install -m 644 integration/completion/* $(DESTDIR)$(COMPLETIONDIR)
 	install -m 644 schemas/*.xsd $(DESTDIR)$(DATADIR)
 	install -m 644 $(filter %.5,$(man_pages)) $(DESTDIR)$(MANDIR)/man5
 	install -m 644 $(filter %.8,$(man_pages)) $(DESTDIR)$(MANDIR)/man8

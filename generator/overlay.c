@@ -498,9 +498,8 @@ overlay_find_address(const struct overlay *overlay,
 
 /* Quarantine. */
 
-/* Returns 0 for what is no time. */
-static time_t
-parse_until(const char *text)
+time_t
+overlay_parse_until(const char *text)
 {
     struct tm tm = { .tm_isdst = 0 };
     const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
@@ -516,7 +515,7 @@ read_until(struct overlay *overlay, const char *interface, const char *key,
     if (!strcmp(text, INDEFINITE)) {
         return true;
     }
-    *until = parse_until(text);
+    *until = overlay_parse_until(text);
     if (!*until) {
         overlay_add_problem(overlay, "OVSDB, interface %s, external_ids:%s: "
                             "\"%s\" is no time such as 2026-12-31T18:00:00Z; "

@@ -105,6 +105,9 @@ void overlay_quarantine(struct overlay *, const char *interface,
 void overlay_capture(struct overlay *, const char *interface,
                      const struct workload *, const char *until, time_t now);
 
+/* The time that 'until' says, or 0 if it is none. */
+time_t overlay_parse_until(const char *until);
+
 void overlay_add_problem(struct overlay *, const char *format, ...)
     OVS_PRINTF_FORMAT(2, 3);
 

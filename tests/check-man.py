@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks that the man pages say what the program and the schema do.
 
-usage: check-man.py SDFW MAN_DIR
+usage: check-man.py BIN_DIR MAN_DIR
 
 Read are the finished pages, as a user gets them, not what they are made by.
 One line a check is printed, and last "N passed, N failed".
@@ -65,6 +65,17 @@ class Help:
 
     def usage(self, command):
         return self.text[command].splitlines()[0].removeprefix("usage: ")
+
+
+class Vsctl:
+    """What "ovs-vsctl --commands" prints of our commands."""
+
+    def __init__(self, vsctl):
+        lines = [line.split(",", 2) for line in
+                 run(vsctl, "--commands").stdout.splitlines()]
+        self.options = {name: set(re.findall(r"\[(--[a-z-]+)\]", before))
+                        for before, name, _ in lines
+                        if name.startswith("sdfw-")}
 
 
 def in_ovsdb(program):
@@ -155,6 +166,33 @@ def check_exit_statuses(_, page):
     header = (ROOT / "generator/command.h").read_text()
     return same("EXIT STATUS", re.findall(r"^    EXIT_\w+ = (\d+)", header,
                                           re.M), tags(page["EXIT STATUS"]))
+
+
+def vsctl_titles(page):
+    """{command: the words of its title}"""
+    titles = [title.split() for title in parts(page["COMMANDS"], "SS")]
+    return {next(w for w in words if w.startswith("sdfw-")): words
+            for words in titles}
+
+
+def check_vsctl_commands(vsctl, page):
+    """ovs-vsctl-sdfw(8) has every command of ours, and no other"""
+    return same("COMMANDS", vsctl.options, vsctl_titles(page))
+
+
+def check_vsctl_options(vsctl, page):
+    """ovs-vsctl-sdfw(8) has the options of each command, and speaks of them"""
+    texts = parts(page["COMMANDS"], "SS")
+    for title, text in texts.items():
+        name = re.search(r"sdfw-[a-z-]+", title)[0]
+        found = re.findall(r"\[(--[a-z-]+)\]", title)
+        spoken = re.findall(r"\\fB(\\-\\-(?:if|may)[a-z\\-]+)\\fR", text)
+        problem = same(name, vsctl.options[name], found) \
+            or same(f"the text of {name}", vsctl.options[name],
+                    map(plain, spoken))
+        if problem:
+            return problem
+    return None
 
 
 def check_elements(schema, page):
@@ -257,18 +295,21 @@ def check_example(sdfw, page):
                     "check", "test")
 
 
-def main(sdfw, directory):
+def main(programs, directory):
+    sdfw = f"{programs}/sdfw"
     def page(name):
         return parts((pathlib.Path(directory) / name).read_text(), "SH")
     schema = ElementTree.parse(ROOT / "schemas/manifest.xsd").getroot()
     sdfw_8, manifest_5 = page("sdfw.8"), page("sdfw-manifest.5")
-    sdfwd_8 = page("sdfwd.8")
-    daemon = run(pathlib.Path(sdfw).with_name("sdfwd"), "--help").stdout
-    program = Help(sdfw)
+    sdfwd_8, vsctl_8 = page("sdfwd.8"), page("ovs-vsctl-sdfw.8")
+    daemon = run(f"{programs}/sdfwd", "--help").stdout
+    program, vsctl = Help(sdfw), Vsctl(f"{programs}/ovs-vsctl")
     failed = 0
     checks = [(check, program, sdfw_8) for check in (
                   check_commands, check_options_of_commands, check_options,
                   check_dead_options, check_exit_statuses)] \
+        + [(check, vsctl, vsctl_8) for check in (
+                  check_vsctl_commands, check_vsctl_options)] \
         + [(check, daemon, sdfwd_8) for check in (
                   check_commands_of_sdfwd, check_settings_in_ovsdb)] \
         + [(check, schema, manifest_5) for check in (
