@@ -1,7 +1,7 @@
 # ovs-sdfw: the service-defined firewall for Open vSwitch.
 #
 #   make deps     installs what is needed, builds libopenvswitch (Debian 12)
-#   make          builds build/bin/sdfw and sdfwd
+#   make          builds build/bin/sdfw, sdfwd and ovs-vsctl
 #   make demo     set-up, then a three-tier shop on real packets
 #   make check    set-up, then all tests
 #   make bench    measures compile, diff and push; SIZES="100 1000" of workloads
@@ -26,6 +26,9 @@ BUILD ?= build
 SBINDIR = $(PREFIX)/sbin
 DATADIR = $(PREFIX)/share/sdfw
 MANDIR = $(PREFIX)/share/man
+# Whoever packages this decides how it becomes the ovs-vsctl of the host.
+LIBEXECDIR = $(PREFIX)/libexec/sdfw
+COMPLETIONDIR = $(PREFIX)/share/bash-completion/completions
 UNITDIR = $(PREFIX)/lib/systemd/system
 SYSUSERSDIR = $(PREFIX)/lib/sysusers.d
 
@@ -69,9 +72,12 @@ ALL_LDFLAGS = $(SANITIZERS) $(LDFLAGS)
 command_sources = generator/sdfw.c $(wildcard generator/cmd-*.c)
 library_sources = $(filter-out $(command_sources),$(wildcard generator/*.c))
 daemon_sources = $(wildcard ovs-ext/*.c)
+vsctl_sources = $(wildcard ovs-ext/vsctl/*.c)
 # What of the daemon needs no loop, for unit tests.
-daemon_pure = ovs-ext/accounting.c ovs-ext/append.c ovs-ext/book.c \
-	ovs-ext/deviation.c ovs-ext/explain.c ovs-ext/fold.c ovs-ext/pcapng.c \
+daemon_pure = ovs-ext/accounting.c ovs-ext/address.c ovs-ext/append.c \
+	ovs-ext/book.c \
+	ovs-ext/deviation.c ovs-ext/explain.c ovs-ext/findings.c ovs-ext/fold.c \
+	ovs-ext/pcapng.c \
 	ovs-ext/queue.c ovs-ext/modes.c ovs-ext/settings.c ovs-ext/settings-read.c \
 	ovs-ext/syslog-format.c
 unit_tests = $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,\
@@ -86,12 +92,13 @@ library = $(OUT)/lib/libsdfw.a
 schemas = $(patsubst %,$(OUT)/obj/%.o,$(wildcard schemas/*.xsd))
 page = $(patsubst %,$(OUT)/obj/%.o,$(wildcard ovs-ext/page/*))
 
-man_pages = $(OUT)/man/sdfw.8 $(OUT)/man/sdfwd.8 $(OUT)/man/sdfw-manifest.5 \
+man_pages = $(OUT)/man/sdfw.8 $(OUT)/man/sdfwd.8 $(OUT)/man/sdfw-push.8 \
+	$(OUT)/man/ovs-vsctl-sdfw.8 $(OUT)/man/sdfw-manifest.5 \
 	$(OUT)/man/sdfw-inventory.5
 
 .PHONY: all deps demo check check-unit check-system check-man bench fuzz \
 	install clean
-all: $(OUT)/bin/sdfw $(OUT)/bin/sdfwd $(man_pages)
+all: $(OUT)/bin/sdfw $(OUT)/bin/sdfwd $(OUT)/bin/ovs-vsctl $(man_pages)
 
 deps:
 	@integration/deps $(BUILD) $(OVS_FROM)
@@ -124,6 +131,11 @@ $(OUT)/bin/sdfwd: $(call objects,$(daemon_sources)) $(page) $(library)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) -levent_openssl \
 		-levent_extra -levent_core $(OVS_LIBS) -lssl -lcrypto $(XML_LIBS)
 
+# Compiles the package's own ovs-vsctl too: ovs-ext/vsctl/native.c.
+$(OUT)/bin/ovs-vsctl: $(call objects,$(vsctl_sources)) $(library)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) $(OVS_LIBS) $(XML_LIBS)
+
 $(OUT)/tests/unit/%: $(OUT)/obj/tests/unit/%.o \
 		$(call objects,$(test_support) $(daemon_pure)) $(library)
 	@mkdir -p $(@D)
@@ -142,11 +154,17 @@ $(OUT)/man/sdfw.8: docs/man/sdfw.py $(OUT)/bin/sdfw
 	@mkdir -p $(@D)
 	python3 $< $(OUT)/bin/sdfw $(VERSION) $(RELEASED) >$@
 
+$(OUT)/man/ovs-vsctl-sdfw.8: docs/man/ovs-vsctl-sdfw.py $(OUT)/bin/ovs-vsctl
+	@mkdir -p $(@D)
+	python3 $< $(OUT)/bin/ovs-vsctl $(VERSION) $(RELEASED) >$@
+
 $(OUT)/man/sdfwd.8: docs/man/sdfwd.inc $(OUT)/bin/sdfwd
+$(OUT)/man/sdfw-push.8: docs/man/sdfw-push.inc integration/sdfw-push
+$(OUT)/man/sdfwd.8 $(OUT)/man/sdfw-push.8:
 	@mkdir -p $(@D)
 	help2man --no-info --section=8 --manual="ovs-sdfw Manual" \
-		--name="keeps bridges of Open vSwitch in step with manifests" \
-		--include=$< $(OUT)/bin/sdfwd >$@.new
+		--version-string="$(@F:.8=) (ovs-sdfw) $(VERSION)" \
+		--include=$< $(lastword $^) >$@.new
 	sed '/^\.TH/s/"[A-Z][a-z]* [0-9]*"/"$(RELEASED)"/' $@.new >$@
 	rm $@.new
 
@@ -156,7 +174,10 @@ $(OUT)/man/sdfw-%.5: docs/man/%.xsl schemas/%.xsd docs/man/schema.xsl
 		-o $@ $< schemas/$*.xsd
 
 -include $(patsubst %.o,%.d,$(call objects,$(command_sources) \
-	$(daemon_sources) $(library_sources) $(tool_sources)))
+	$(daemon_sources) $(vsctl_sources) $(library_sources) $(tool_sources)))
+
+# What "make install" puts into $(DATADIR) for a site to use.
+examples = cron grafana logrotate prometheus rsyslog
 
 # The two commands of README.
 demo: deps
@@ -171,7 +192,7 @@ check-unit: $(unit_tests)
 
 check-man: $(man_pages)
 	@mandoc -T lint -W warning $(man_pages)
-	@python3 tests/check-man.py $(OUT)/bin/sdfw $(OUT)/man
+	@python3 tests/check-man.py $(OUT)/bin $(OUT)/man
 
 check-system: all
 	@python3 tests/system/run.py --sdfw $(OUT)/bin/sdfw
@@ -199,21 +220,40 @@ install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(DATADIR) \
 		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
 	install -m 755 $(OUT)/bin/sdfw $(OUT)/bin/sdfwd $(DESTDIR)$(SBINDIR)
+	install -d $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(COMPLETIONDIR)
+	install -m 755 $(OUT)/bin/ovs-vsctl $(DESTDIR)$(LIBEXECDIR)
+	install -m 644 integration/completion/* $(DESTDIR)$(COMPLETIONDIR)
 	install -m 644 schemas/*.xsd $(DESTDIR)$(DATADIR)
 	install -m 644 $(filter %.5,$(man_pages)) $(DESTDIR)$(MANDIR)/man5
 	install -m 644 $(filter %.8,$(man_pages)) $(DESTDIR)$(MANDIR)/man8
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) \
 		$(DESTDIR)$(SYSCONFDIR)/sdfw
-	sed 's|/usr/local/sbin|$(SBINDIR)|;s|/etc/sdfw/|$(SYSCONFDIR)/sdfw/|' \
-		integration/systemd/sdfwd.service \
-		>$(DESTDIR)$(UNITDIR)/sdfwd.service
-	chmod 644 $(DESTDIR)$(UNITDIR)/sdfwd.service
+	install -m 644 integration/systemd/sdfw*.service \
+		integration/systemd/sdfw*.timer $(DESTDIR)$(UNITDIR)
 	install -m 644 integration/systemd/sdfw.sysusers.conf \
 		$(DESTDIR)$(SYSUSERSDIR)/sdfw.conf
-	install -m 644 integration/sdfwd.conf $(DESTDIR)$(DATADIR)
+	install -m 755 integration/sdfw-push $(DESTDIR)$(SBINDIR)
+	install -m 644 integration/*.conf $(DESTDIR)$(DATADIR)
+# For a site to look at, and to copy to where its other ones are.
+	for kind in $(examples); do \
+		install -d $(DESTDIR)$(DATADIR)/$$kind && \
+		install -m 644 integration/$$kind/* $(DESTDIR)$(DATADIR)/$$kind \
+		|| exit; done
+	sed -i 's|/usr/local/sbin|$(SBINDIR)|;s|/etc/sdfw|$(SYSCONFDIR)/sdfw|;'\
+	's|/usr/local/share/sdfw|$(DATADIR)|' \
+		$(DESTDIR)$(UNITDIR)/sdfw*.service $(DESTDIR)$(SBINDIR)/sdfw-push \
+		$(DESTDIR)$(DATADIR)/cron/* $(DESTDIR)$(DATADIR)/prometheus/*
+	install -d $(DESTDIR)$(DATADIR)/ci
+	install -m 755 integration/ci/*.sh $(DESTDIR)$(DATADIR)/ci
+	for file in github.yml gitlab.yml; do \
+		sed 's|/usr/local/share/sdfw|$(DATADIR)|' integration/ci/$$file \
+			>$(DESTDIR)$(DATADIR)/ci/$$file || exit; \
+		chmod 644 $(DESTDIR)$(DATADIR)/ci/$$file; \
+	done
 # What a site has written stays.
-	test -e $(DESTDIR)$(SYSCONFDIR)/sdfw/sdfwd.conf || install -m 644 \
-		integration/sdfwd.conf $(DESTDIR)$(SYSCONFDIR)/sdfw
+	for file in sdfwd.conf push.conf; do \
+		test -e $(DESTDIR)$(SYSCONFDIR)/sdfw/$$file || install -m 644 \
+		integration/$$file $(DESTDIR)$(SYSCONFDIR)/sdfw || exit; done
 
 clean:
 	rm -rf $(BUILD)/obj $(BUILD)/bin $(BUILD)/lib $(BUILD)/man $(BUILD)/tests \

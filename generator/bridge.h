@@ -36,6 +36,11 @@ uint64_t bridge_datapath_id(const struct bridge *);
 char *bridge_dump_flows(struct bridge *, struct flow_set *installed)
     OVS_WARN_UNUSED_RESULT;
 
+/* Adds the flows of others that may come before ours: all in our tables (from
+ * 'foreign->table_base' on), and those of our priority in table 0. */
+char *bridge_dump_foreign(struct bridge *, struct flow_set *foreign)
+    OVS_WARN_UNUSED_RESULT;
+
 /* Sets 'idle_s' of the flows in 'installed', which have been read.  It stays
  * unknown if the bridge does not speak OpenFlow 1.5. */
 char *bridge_read_idle(struct bridge *, struct flow_set *installed)
@@ -66,6 +71,10 @@ char *bridge_set_meters(struct bridge *,
 void bridge_put_meters(struct ofpbuf *, int of_version,
                        const struct report_settings *settings,
                        const struct ports *ports, const struct ports *before);
+
+/* Removes all flows with our cookie prefix, and the meters that begin at
+ * REPORT_METER. */
+char *bridge_clear(struct bridge *) OVS_WARN_UNUSED_RESULT;
 
 /* Sets OFPPC_NO_FLOOD as 'wanted', by port number, says, so that what others
  * flood does not reach a workload.  '*n_changed' counts ports that were not

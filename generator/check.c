@@ -8,6 +8,7 @@
 #include "check-links.h"
 #include "hash.h"
 #include "hmapx.h"
+#include "identities.h"
 #include "openvswitch/hmap.h"
 #include "packets.h"
 #include "util.h"
@@ -99,49 +100,6 @@ check_vlans(const struct topology *topology, struct report *report)
 
 /* Workloads: what must be theirs alone. */
 
-/* An address or MAC within a segment. */
-struct identity {
-    struct hmap_node node;
-    const struct segment *segment;
-    const void *bytes;
-    size_t n_bytes;
-    const struct workload *workload;
-};
-
-static const struct identity *
-find_identity(const struct hmap *identities, const struct segment *segment,
-              const void *bytes, size_t n_bytes, uint32_t hash)
-{
-    const struct identity *identity;
-    HMAP_FOR_EACH_WITH_HASH (identity, node, hash, identities) {
-        if (identity->segment == segment && identity->n_bytes == n_bytes
-            && !memcmp(identity->bytes, bytes, n_bytes)) {
-            return identity;
-        }
-    }
-    return NULL;
-}
-
-/* Enters an identity at 'identity' and returns NULL, or returns the workload
- * that has it already. */
-static const struct workload *
-claim(struct hmap *identities, struct identity *identity,
-      const struct workload *workload, const void *bytes, size_t n_bytes)
-{
-    const struct segment *segment = workload->home->segment;
-    uint32_t hash = hash_bytes(bytes, n_bytes, segment->id);
-    const struct identity *first = find_identity(identities, segment, bytes,
-                                                 n_bytes, hash);
-    if (first) {
-        return first->workload;
-    }
-    *identity = (struct identity) { .segment = segment, .bytes = bytes,
-                                    .n_bytes = n_bytes,
-                                    .workload = workload };
-    hmap_insert(identities, &identity->node, hash);
-    return NULL;
-}
-
 static void
 report_taken(struct report *report, const char *what, const char *value,
              const struct workload *workload, const struct workload *first)
@@ -161,13 +119,13 @@ report_taken(struct report *report, const char *what, const char *value,
 }
 
 static void
-check_identity(const struct workload *workload, struct hmap *identities,
-               struct identity **next, struct report *report)
+check_identity(const struct workload *workload,
+               struct identities *identities, struct report *report)
 {
     for (size_t i = 0; i < workload->n_macs; i++) {
         const struct eth_addr *mac = &workload->macs[i];
-        const struct workload *first = claim(identities, (*next)++, workload,
-                                             mac, sizeof *mac);
+        const struct workload *first = identities_claim_mac(identities,
+                                                            workload, mac);
         if (first) {
             char *text = xasprintf(ETH_ADDR_FMT, ETH_ADDR_ARGS(*mac));
             report_taken(report, "MAC", text, workload, first);
@@ -176,8 +134,8 @@ check_identity(const struct workload *workload, struct hmap *identities,
     }
     for (size_t i = 0; i < workload->n_addresses; i++) {
         const struct in6_addr *address = &workload->addresses[i];
-        const struct workload *first = claim(identities, (*next)++, workload,
-                                             address, sizeof *address);
+        const struct workload *first = identities_claim_address(
+            identities, workload, address);
         if (first) {
             char *text = address_to_string(address);
             report_taken(report, "address", text, workload, first);
@@ -260,21 +218,18 @@ check_workloads(const struct topology *topology, struct report *report)
     for (size_t i = 0; i < n; i++) {
         n_identities += workloads[i]->n_macs + workloads[i]->n_addresses;
     }
-    struct identity *storage = xmalloc(n_identities * sizeof *storage);
-    struct identity *next = storage;
-    struct hmap macs_and_addresses = HMAP_INITIALIZER(&macs_and_addresses);
+    struct identities identities;
+    identities_init(&identities, n_identities);
     struct hmap taken_ports = HMAP_INITIALIZER(&taken_ports);
     struct binding *bindings = xmalloc(n * sizeof *bindings);
     hmap_reserve(&taken_ports, n);
-    hmap_reserve(&macs_and_addresses, n_identities);
     for (size_t i = 0; i < n; i++) {
         check_binding(workloads[i], &taken_ports, &bindings[i], report);
-        check_identity(workloads[i], &macs_and_addresses, &next, report);
+        check_identity(workloads[i], &identities, report);
     }
-    hmap_destroy(&macs_and_addresses);
+    identities_destroy(&identities);
     hmap_destroy(&taken_ports);
     free(bindings);
-    free(storage);
     free(workloads);
 }
 

@@ -9,6 +9,7 @@
  * - an address inside a network that is needed would count as that network's;
  * - the address of one who enforces makes a deviation be dropped that would
  *   otherwise pass, if it is from or to one here who does not enforce;
+ * - connections with one who is in quarantine are judged anew;
  * - a prefix that is not needed still is an exception in one that is. */
 
 #include "classes.h"
@@ -37,11 +38,14 @@ mark_needed(struct class *const classes[], size_t n)
 }
 
 static void
-mark_link(struct classes *classes, const struct link *link)
+mark_link(struct classes *classes, const struct link *link,
+          bool from_quarantine, bool to_quarantine)
 {
     size_t n_from, n_to;
-    struct class *const *from = classes_of(classes, &link->from, &n_from);
-    struct class *const *to = classes_of(classes, &link->to, &n_to);
+    struct class *const *from = classes_of(classes, &link->from,
+                                           from_quarantine, &n_from);
+    struct class *const *to = classes_of(classes, &link->to, to_quarantine,
+                                         &n_to);
     if (any_is_local(from, n_from)) {
         mark_needed(to, n_to);
     }
@@ -57,8 +61,9 @@ mark_links(struct classes *classes, const struct topology *topology,
     for (size_t i = 0; i < topology->n_applications; i++) {
         const struct application *application = topology->applications[i];
         for (size_t j = 0; j < application->n_links; j++) {
-            if (link_is_valid(application->links[j], now)) {
-                mark_link(classes, application->links[j]);
+            const struct link *link = application->links[j];
+            for (int k = 0; k < 3 && link_is_valid(link, now); k++) {
+                mark_link(classes, link, k == 1, k == 2);
             }
         }
     }
@@ -74,7 +79,8 @@ prune_addresses(struct class_segment *cs, const uint16_t ports[],
     for (size_t i = 0; i < cs->n_addresses; i++) {
         const struct class_address *a = &cs->addresses[i];
         bool here = !a->foreign && ports[a->workload->index];
-        if (here || a->class->needed || (lenient && a->class->enforce)
+        if (here || a->class->needed || a->class->quarantine
+            || (lenient && a->class->enforce)
             || (a->around && a->around->needed)) {
             cs->addresses[n++] = *a;
         }
@@ -112,14 +118,14 @@ prune_prefixes(struct class_segment *cs)
 
 void
 classes_prune(struct classes *classes, const struct topology *topology,
-              struct workload *const workloads[], const uint16_t ports[],
-              size_t n_workloads, time_t now)
+              const struct ports *ports, time_t now)
 {
     bool *lenient = xcalloc(classes->n_segments, sizeof *lenient);
-    for (size_t i = 0; i < n_workloads; i++) {
-        for (size_t j = 0; ports[i] && j < classes->n_segments; j++) {
+    for (size_t i = 0; i < ports->n_workloads; i++) {
+        for (size_t j = 0; ports->of_workload[i] && j < classes->n_segments;
+             j++) {
             struct class_segment *cs = &classes->segments[j];
-            if (cs->segment == workloads[i]->home->segment) {
+            if (cs->segment == ports->workloads[i]->home->segment) {
                 cs->local = true;
                 lenient[j] |= !classes->of_workload[i]->enforce;
                 classes->of_workload[i]->local = true;
@@ -130,7 +136,7 @@ classes_prune(struct classes *classes, const struct topology *topology,
     for (size_t i = 0; i < classes->n_segments; i++) {
         struct class_segment *cs = &classes->segments[i];
         if (cs->local) {
-            prune_addresses(cs, ports, lenient[i]);
+            prune_addresses(cs, ports->of_workload, lenient[i]);
             classes_build_prefixes(classes, topology, cs);
             prune_prefixes(cs);
         }

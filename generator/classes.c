@@ -11,6 +11,7 @@
 #include <openvswitch/dynamic-string.h>
 
 #include "hash.h"
+#include "overlay.h"
 #include "packets.h"
 #include "util.h"
 
@@ -59,12 +60,13 @@ class_get(struct classes *classes, const char *name)
 }
 
 static struct membership *
-membership_find(const struct classes *classes, const void *object)
+membership_find(const struct classes *classes, const void *object,
+                bool quarantine)
 {
     struct membership *m;
-    HMAP_FOR_EACH_WITH_HASH (m, node, hash_pointer(object, 0),
+    HMAP_FOR_EACH_WITH_HASH (m, node, hash_pointer(object, quarantine),
                              &classes->memberships) {
-        if (m->object == object) {
+        if (m->object == object && m->quarantine == quarantine) {
             return m;
         }
     }
@@ -74,11 +76,14 @@ membership_find(const struct classes *classes, const void *object)
 static void
 add_member(struct classes *classes, const void *object, struct class *class)
 {
-    struct membership *m = membership_find(classes, object);
+    struct membership *m = membership_find(classes, object,
+                                           class->quarantine);
     if (!m) {
         m = xzalloc(sizeof *m);
         m->object = object;
-        hmap_insert(&classes->memberships, &m->node, hash_pointer(object, 0));
+        m->quarantine = class->quarantine;
+        hmap_insert(&classes->memberships, &m->node,
+                    hash_pointer(object, m->quarantine));
     }
     for (size_t i = 0; i < m->n; i++) {
         if (m->classes[i] == class) {
@@ -142,20 +147,27 @@ compare_services(const void *a_, const void *b_)
 }
 
 static struct class *
-class_of_services(struct classes *classes, struct service *const services[],
-                  size_t n)
+class_of_workload(struct classes *classes, const struct workload *workload,
+                  const struct overlay *overlay)
 {
-    struct service **sorted = xmemdup(services, n * sizeof *sorted);
+    size_t n = workload->n_services;
+    struct service **sorted = xmemdup(workload->services, n * sizeof *sorted);
     qsort(sorted, n, sizeof *sorted, compare_services);
 
     struct ds name = DS_EMPTY_INITIALIZER;
     for (size_t i = 0; i < n; i++) {
         ds_put_format(&name, "%s%s", i ? "+" : "", sorted[i]->path);
     }
+    bool quarantine = overlay_find_quarantine(overlay, workload);
+    if (quarantine) {
+        ds_put_char(&name, '!');
+    }
     struct class *class = class_get(classes, ds_cstr(&name));
+    class->quarantine = class->enforce = quarantine;
     for (size_t i = 0; i < n; i++) {
         add_member(classes, sorted[i], class);
-        class->enforce |= service_mode(sorted[i]) == MODE_ENFORCE;
+        class->enforce |= overlay_service_mode(overlay, sorted[i])
+                          == MODE_ENFORCE;
     }
     ds_destroy(&name);
     free(sorted);
@@ -189,21 +201,31 @@ add_address(struct class_segment *cs, const struct in6_addr *address,
     };
 }
 
+static void
+add_foreign_workload(struct classes *classes, struct class_segment *cs,
+                     const struct workload *workload)
+{
+    for (size_t i = 0; workload->home->segment != cs->segment
+         && i < workload->n_addresses; i++) {
+        if (!IN6_IS_ADDR_LINKLOCAL(&workload->addresses[i])) {
+            add_address(cs, &workload->addresses[i], workload,
+                        classes->of_workload[workload->index]);
+        }
+    }
+}
+
 /* Makes the workloads of 'service' known in 'cs', where a link leads. */
 static void
 add_foreign(struct classes *classes, struct class_segment *cs,
-            const struct service *service)
+            const struct service *service, const struct ports *ports)
 {
     for (size_t i = 0; i < service->n_workloads; i++) {
-        const struct workload *workload = service->workloads[i];
-        const struct class *class = classes->of_workload[workload->index];
-        if (workload->home->segment == cs->segment) {
-            continue;
-        }
-        for (size_t j = 0; j < workload->n_addresses; j++) {
-            if (!IN6_IS_ADDR_LINKLOCAL(&workload->addresses[j])) {
-                add_address(cs, &workload->addresses[j], workload, class);
-            }
+        add_foreign_workload(classes, cs,
+                             ports->workloads[service->workloads[i]->index]);
+    }
+    for (size_t i = ports->n_declared; i < ports->n_workloads; i++) {
+        if (workload_is_in(ports->workloads[i], service)) {
+            add_foreign_workload(classes, cs, ports->workloads[i]);
         }
     }
 }
@@ -544,8 +566,7 @@ classes_build_prefixes(struct classes *classes,
 }
 
 struct classes *
-classes_create(const struct topology *topology,
-               struct workload *const workloads[], size_t n_workloads)
+classes_create(const struct topology *topology, const struct ports *ports)
 {
     struct classes *classes = xzalloc(sizeof *classes);
     hmap_init(&classes->by_name);
@@ -557,12 +578,12 @@ classes_create(const struct topology *topology,
         classes->segments[i].segment = topology->segments[i];
     }
 
-    classes->of_workload = xcalloc(n_workloads + 1,
+    classes->of_workload = xcalloc(ports->n_workloads + 1,
                                    sizeof *classes->of_workload);
-    for (size_t i = 0; i < n_workloads; i++) {
-        const struct workload *workload = workloads[i];
-        struct class *class = class_of_services(classes, workload->services,
-                                                workload->n_services);
+    for (size_t i = 0; i < ports->n_workloads; i++) {
+        const struct workload *workload = ports->workloads[i];
+        struct class *class = class_of_workload(classes, workload,
+                                                ports->overlay);
         classes->of_workload[i] = class;
         struct class_segment *cs = find_segment(classes,
                                                 workload->home->segment);
@@ -578,9 +599,9 @@ classes_create(const struct topology *topology,
             const struct service *to = application->links[j]->to.service;
             if (from && to && from->segment != to->segment) {
                 add_foreign(classes, find_segment(classes, from->segment),
-                            to);
+                            to, ports);
                 add_foreign(classes, find_segment(classes, to->segment),
-                            from);
+                            from, ports);
             }
         }
     }
@@ -623,11 +644,11 @@ classes_destroy(struct classes *classes)
 
 struct class *const *
 classes_of(const struct classes *classes, const struct endpoint *end,
-           size_t *n)
+           bool quarantine, size_t *n)
 {
     const void *object = end->service ? (const void *) end->service
                                       : (const void *) end->network;
-    const struct membership *m = membership_find(classes, object);
+    const struct membership *m = membership_find(classes, object, quarantine);
     *n = m ? m->n : 0;
     return m ? m->classes : NULL;
 }

@@ -16,12 +16,15 @@
 #include <openvswitch/hmap.h>
 
 #include "model.h"
+#include "ports.h"
 
 struct class {
     struct hmap_node node;      /* In classes->by_name. */
     char *name;                 /* "shop/app+shop/web", "internet+office". */
     uint32_t id;                /* Not 0. */
-    bool enforce;               /* One of the services is in MODE_ENFORCE. */
+    bool enforce;               /* One of the services is in MODE_ENFORCE, or
+                                 * 'quarantine'. */
+    bool quarantine;            /* Workloads in quarantine: "shop/web!". */
 
     /* Set by classes_prune(). */
     bool local;                 /* A workload of it is on the bridge. */
@@ -32,6 +35,7 @@ struct class {
 struct membership {
     struct hmap_node node;      /* In classes->memberships. */
     const void *object;
+    bool quarantine;            /* Those that are in quarantine. */
     struct class **classes;
     size_t n, allocated;
 };
@@ -75,10 +79,8 @@ struct classes {
     size_t n_segments;
 };
 
-/* 'workloads' is by index: see ports_create(). */
 struct classes *classes_create(const struct topology *,
-                               struct workload *const workloads[],
-                               size_t n_workloads);
+                               const struct ports *);
 void classes_destroy(struct classes *);
 
 /* Makes the prefixes of 'cs' of the topology's networks and its addresses,
@@ -86,18 +88,18 @@ void classes_destroy(struct classes *);
 void classes_build_prefixes(struct classes *, const struct topology *,
                             struct class_segment *cs);
 
-/* Leaves what a bridge needs whose ports, by index of the workload, are
- * 'ports': see classes-prune.c.  Identifiers stay as they are. */
+/* Leaves what the bridge needs whose ports are 'ports': see classes-prune.c.
+ * Identifiers stay as they are. */
 void classes_prune(struct classes *, const struct topology *,
-                   struct workload *const workloads[],
-                   const uint16_t ports[], size_t n_workloads, time_t now);
+                   const struct ports *, time_t now);
 
 bool classes_segment_is_local(const struct classes *, const struct segment *);
 
-/* The classes of an end of a link; '*n' is 0 if it has none (a service
- * without workloads). */
+/* The classes of an end of a link, in quarantine or not; '*n' is 0 if it has
+ * none (a service without workloads). */
 struct class *const *classes_of(const struct classes *,
-                                const struct endpoint *, size_t *n);
+                                const struct endpoint *, bool quarantine,
+                                size_t *n);
 
 /* FNV-1a, 64 bits (Fowler, Noll, Vo; draft-eastlake-fnv): unlike the hashes
  * of libopenvswitch it is the same on every machine.  'basis' is 0 or the

@@ -199,7 +199,7 @@ print_errors(const struct fleet *fleet)
 }
 
 struct sums {
-    size_t new, old, unknown, not_rolled_back;
+    size_t new, old, unknown, not_rolled_back, refused;
 };
 
 static struct sums
@@ -209,6 +209,7 @@ sum_up(const struct fleet *fleet)
     for (size_t i = 0; i < fleet->n_outcomes; i++) {
         const struct fleet_outcome *o = &fleet->outcomes[i];
         sums.not_rolled_back += o->state == FLEET_NOT_ROLLED_BACK;
+        sums.refused += o->refused;
         sums.unknown += o->state == FLEET_UNSURE;
         sums.new += o->state == FLEET_DONE
                     || o->state == FLEET_NOT_ROLLED_BACK;
@@ -240,7 +241,8 @@ report_push(const struct options *options, const struct fleet *fleet)
     }
     return fleet->rolled_back && !sums.not_rolled_back ? EXIT_ROLLED_BACK
            : sums.new == fleet->n_outcomes && !fleet->rolled_back ? EXIT_OK
-           : sums.new || sums.unknown ? EXIT_PARTIAL : EXIT_BRIDGE;
+           : sums.new || sums.unknown ? EXIT_PARTIAL
+           : sums.refused ? EXIT_REFUSED : EXIT_BRIDGE;
 }
 
 static int
@@ -251,9 +253,12 @@ report_plan(const struct fleet *fleet)
     print_errors(fleet);
     int status = EXIT_OK;
     for (size_t i = 0; i < fleet->n_outcomes; i++) {
-        if (fleet->outcomes[i].state != FLEET_DONE) {
-            return EXIT_BRIDGE;
-        } else if (fleet->outcomes[i].changed) {
+        const struct fleet_outcome *o = &fleet->outcomes[i];
+        if (o->refused) {
+            return EXIT_REFUSED;
+        } else if (o->state != FLEET_DONE) {
+            status = EXIT_BRIDGE;
+        } else if (o->changed && status == EXIT_OK) {
             status = EXIT_CHANGES;
         }
     }
@@ -300,6 +305,8 @@ command_on_inventory(const struct options *options, struct push_options *push,
         push->timeout_ms = options->timeout_s * 1000;
         push->table_base = options->table_base;
         push->now = options->now;
+        push->min_kept_percent = options->force ? 0
+                                 : 100 - options->max_shrink;
         status = run_fleet(&context, inventory, push);
     }
     topology_destroy(context.topology);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bridge.h"
+#include "overlay.h"
 #include "push.h"
 #include "timeval.h"
 #include "util.h"
@@ -78,8 +79,9 @@ collect(const struct push_result *result, struct usages *usages)
 static bool
 is_here(const struct endpoint *end, const struct ports *ports)
 {
-    for (size_t i = 0; end->service && i < end->service->n_workloads; i++) {
-        if (ports->of_workload[end->service->workloads[i]->index]) {
+    for (size_t i = 0; end->service && i < ports->n_workloads; i++) {
+        if (ports->of_workload[i]
+            && workload_is_in(ports->workloads[i], end->service)) {
             return true;
         }
     }
@@ -148,7 +150,8 @@ print_workloads(const struct push_result *result)
             snprintf(port, sizeof port, "%u", result->ports->of_workload[i]);
         }
         printf("  %-34s %5s %-8s", path, port,
-               mode_to_string(service_mode(workload->home)));
+               mode_to_string(overlay_service_mode(result->ports->overlay,
+                                                   workload->home)));
         for (size_t j = 0; j < workload->n_addresses; j++) {
             char *address = address_to_string(&workload->addresses[j]);
             printf("%s%s", j ? ", " : " ", address);
@@ -157,6 +160,18 @@ print_workloads(const struct push_result *result)
         putchar('\n');
         free(path);
     }
+}
+
+/* What was said by hand. */
+static void
+print_overlay(const struct overlay *overlay)
+{
+    struct svec lines;
+    overlay_describe(overlay, &lines);
+    for (size_t i = 0; i < lines.n; i++) {
+        printf("%s  by hand: %s\n", i ? "" : "\n", lines.names[i]);
+    }
+    svec_destroy(&lines);
 }
 
 static void
@@ -187,6 +202,7 @@ report(const struct options *options, struct topology *topology,
     print_links(result);
     print_links_elsewhere(options, topology, result->ports);
     print_workloads(result);
+    print_overlay(result->ports->overlay);
     print_deviations(result);
     return EXIT_OK;
 }

@@ -2,6 +2,7 @@
 
 #include "compile-private.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include <openvswitch/hmap.h>
@@ -29,19 +30,20 @@ compare_open_ids(const void *a_, const void *b_)
     return cmp ? cmp : a->opening < b->opening ? -1 : a->opening > b->opening;
 }
 
-/* Lists the openings that are valid now, with identifiers that derive from
- * the ends and the opening: a link that is renamed, moved or given another
- * reason keeps its connections, one that changes its ports does not. */
+/* Lists the openings that are valid at 'now', or all if that is NULL, with
+ * identifiers that derive from the ends and the opening: a link that is
+ * renamed, moved or given another reason keeps its connections, one that
+ * changes its ports does not. */
 static struct open_id *
-list_openings(struct compiler *c, size_t *np)
+list_openings(const struct topology *topology, const time_t *now, size_t *np)
 {
     struct open_id *ids = NULL;
     size_t n = 0, allocated = 0;
-    for (size_t i = 0; i < c->topology->n_applications; i++) {
-        const struct application *application = c->topology->applications[i];
+    for (size_t i = 0; i < topology->n_applications; i++) {
+        const struct application *application = topology->applications[i];
         for (size_t j = 0; j < application->n_links; j++) {
             const struct link *link = application->links[j];
-            if (!link_is_valid(link, c->options->now)) {
+            if (now && !link_is_valid(link, *now)) {
                 continue;
             }
             char *from = endpoint_to_string(&link->from);
@@ -212,15 +214,19 @@ add_mark(struct compiler *c, const struct open_id *open)
                                 .opening = open->opening }, &match);
 }
 
-static void
-add_opening(struct compiler *c, const struct open_id *open, struct hmap *keys)
+/* The links of one opening between ends in quarantine or not.  Returns false
+ * if no two of them can meet on this bridge. */
+static bool
+add_pairs(struct compiler *c, const struct open_id *open, struct hmap *keys,
+          bool from_quarantine, bool to_quarantine)
 {
     struct link_match matches[32];
     size_t n_matches = opening_to_matches(open->opening, matches);
     size_t n_from, n_to;
     struct class *const *from = classes_of(c->classes, &open->link->from,
-                                           &n_from);
-    struct class *const *to = classes_of(c->classes, &open->link->to, &n_to);
+                                           from_quarantine, &n_from);
+    struct class *const *to = classes_of(c->classes, &open->link->to,
+                                         to_quarantine, &n_to);
 
     bool is_local = false;
     for (size_t i = 0; i < n_from; i++) {
@@ -241,8 +247,46 @@ add_opening(struct compiler *c, const struct open_id *open, struct hmap *keys)
             }
         }
     }
-    if (is_local) {
+    return is_local;
+}
+
+static bool
+is_forensics(const struct endpoint *end)
+{
+    return end->network && end->network->forensics;
+}
+
+static void
+add_opening(struct compiler *c, const struct open_id *open, struct hmap *keys)
+{
+    bool used = add_pairs(c, open, keys, false, false);
+    if (is_forensics(&open->link->to)) {
+        used |= add_pairs(c, open, keys, true, false);
+    } else if (is_forensics(&open->link->from)) {
+        used |= add_pairs(c, open, keys, false, true);
+    }
+    if (used) {
         add_mark(c, open);
+    }
+}
+
+/* Quarantine: connections that run are judged anew, whatever their mark, and
+ * what LINK does not know is a deviation of its own kind. */
+static void
+add_quarantine(struct compiler *c, const struct class *class)
+{
+    static const char *const ends[] = { "reg0", "reg1" };
+    for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+        struct origin origin = { .kind = ORIGIN_QUARANTINE };
+        uint64_t cookie = make_cookie(ORIGIN_QUARANTINE,
+                                      (uint64_t) i << 32 | class->id);
+        add_text(c, TABLE_STATE, 20, cookie, origin,
+                 "ct_state=-inv+trk,%s=%"PRIu32",actions="JUDGE_ANEW,
+                 ends[i], class->id);
+        add_text(c, TABLE_LINK, 5, cookie, origin,
+                 "%s=%"PRIu32",actions=load:%d->NXM_NX_REG6[16..23],"
+                 "resubmit(,DEVIATION)", ends[i], class->id,
+                 REASON_QUARANTINE);
     }
 }
 
@@ -263,7 +307,8 @@ add_role(struct compiler *c, const struct service *service, const char *match,
 {
     size_t n;
     struct endpoint end = { .service = CONST_CAST(struct service *, service) };
-    struct class *const *classes = classes_of(c->classes, &end, &n);
+    struct class *const *classes = classes_of(c->classes, &end, false,
+                                              &n);
     for (size_t i = 0; i < n; i++) {
         struct link_key key = {
             .from = classes[i]->id, .key = hash_string(match, 0),
@@ -301,11 +346,8 @@ add_dhcp_relay(struct compiler *c, const struct service *service,
         if (!port || workload->home->segment != service->segment) {
             continue;
         }
-        for (size_t j = 0; j < workload->n_services; j++) {
-            if (workload->services[j] == service) {
-                ds_put_format(&s, "output:%u,", port);
-                break;
-            }
+        if (workload_is_in(workload, service)) {
+            ds_put_format(&s, "output:%u,", port);
         }
     }
     ds_put_cstr(&s, service->segment->kind == SEGMENT_ISOLATED
@@ -350,13 +392,19 @@ compile_links(struct compiler *c, bool ipv6)
     struct hmap keys = HMAP_INITIALIZER(&keys);
     struct hmap role_keys = HMAP_INITIALIZER(&role_keys);
     size_t n;
-    struct open_id *open = list_openings(c, &n);
+    struct open_id *open = list_openings(c->topology, &c->options->now, &n);
     for (size_t i = 0; i < n; i++) {
         add_opening(c, &open[i], &keys);
         add_roles(c, &open[i], &role_keys, ipv6);
         free(open[i].name);
     }
     free(open);
+    const struct class *class;
+    HMAP_FOR_EACH (class, node, &c->classes->by_name) {
+        if (class->quarantine) {
+            add_quarantine(c, class);
+        }
+    }
 
     struct link_key *key;
     HMAP_FOR_EACH_POP (key, node, &keys) {
@@ -367,4 +415,18 @@ compile_links(struct compiler *c, bool ipv6)
     }
     hmap_destroy(&keys);
     hmap_destroy(&role_keys);
+}
+
+uint64_t *
+compile_link_cookies(const struct topology *topology, size_t n_more,
+                     size_t *n)
+{
+    struct open_id *open = list_openings(topology, NULL, n);
+    uint64_t *cookies = xcalloc(*n + n_more + 1, sizeof *cookies);
+    for (size_t i = 0; i < *n; i++) {
+        cookies[i] = make_cookie(ORIGIN_LINK, open[i].id);
+        free(open[i].name);
+    }
+    free(open);
+    return cookies;
 }

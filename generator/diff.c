@@ -76,19 +76,6 @@ diff_match(const struct flow_set *installed, const struct flow_set *wanted)
     return matches;
 }
 
-static void
-add_change(struct flow_set *changes, const struct flow_set *set,
-           const struct flow_record *flow, uint8_t command)
-{
-    struct flow_record *change = flow_set_add_encoded(
-        changes, flow->table, flow->priority, flow->cookie,
-        flow_record_match(set, flow), flow->match_len,
-        flow_record_actions(set, flow), flow->actions_len);
-    change->hard_timeout = flow->hard_timeout;
-    change->origin = flow->origin;
-    change->command = command;
-}
-
 static int
 kind_of(const struct flow_record *flow)
 {
@@ -113,7 +100,8 @@ is_left_alone(const struct flow_record *flow, bool reports_wanted)
 {
     int kind = kind_of(flow);
     return kind == ORIGIN_ADOPT || kind == ORIGIN_LEARNED
-           || (kind == ORIGIN_REPORT && !reports_wanted);
+           || ((kind == ORIGIN_REPORT || kind == ORIGIN_CAPTURE)
+               && !reports_wanted);
 }
 
 /* Makes room for all changes at once: growing step by step would copy, for a
@@ -146,7 +134,7 @@ diff_flows(const struct flow_set *installed, const struct flow_set *wanted,
     for (size_t i = 0; i < wanted->n; i++) {
         const struct flow_record *flow = &wanted->flows[i];
         if (matches[i] == SIZE_MAX) {
-            add_change(changes, wanted, flow, OFPFC_ADD);
+            flow_set_add_copy(changes, wanted, flow, OFPFC_ADD);
             counts.added++;
             continue;
         }
@@ -154,7 +142,7 @@ diff_flows(const struct flow_set *installed, const struct flow_set *wanted,
         keep[matches[i]] = true;
         if (old->cookie != flow->cookie
             || !flow_record_same_actions(installed, old, wanted, flow)) {
-            add_change(changes, wanted, flow, old->cookie == flow->cookie
+            flow_set_add_copy(changes, wanted, flow, old->cookie == flow->cookie
                        ? OFPFC_MODIFY_STRICT : OFPFC_ADD);
             counts.changed++;
         } else {
@@ -163,7 +151,7 @@ diff_flows(const struct flow_set *installed, const struct flow_set *wanted,
     }
     for (size_t i = 0; i < installed->n; i++) {
         if (!keep[i] && !is_left_alone(&installed->flows[i], reports)) {
-            add_change(changes, installed, &installed->flows[i],
+            flow_set_add_copy(changes, installed, &installed->flows[i],
                        OFPFC_DELETE_STRICT);
             counts.removed++;
         }
@@ -181,7 +169,7 @@ copy_lasting(const struct flow_set *set, struct flow_set *lasting)
     for (size_t i = 0; i < set->n; i++) {
         if (kind_of(&set->flows[i]) != ORIGIN_ADOPT
             && kind_of(&set->flows[i]) != ORIGIN_LEARNED) {
-            add_change(lasting, set, &set->flows[i], 0);
+            flow_set_add_copy(lasting, set, &set->flows[i], 0);
         }
     }
 }
@@ -199,7 +187,7 @@ diff_back(const struct flow_set *now, const struct flow_set *before,
     for (size_t i = 0; i < now->n; i++) {
         if (matches[i] == SIZE_MAX
             && kind_of(&now->flows[i]) == ORIGIN_ADOPT) {
-            add_change(changes, now, &now->flows[i], OFPFC_DELETE_STRICT);
+            flow_set_add_copy(changes, now, &now->flows[i], OFPFC_DELETE_STRICT);
         }
     }
     free(matches);

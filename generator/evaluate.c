@@ -256,13 +256,7 @@ in_service(const struct party *party, const struct service *service)
     if (party->service) {
         return party->service == service;
     }
-    for (size_t i = 0; party->workload && i < party->workload->n_services;
-         i++) {
-        if (party->workload->services[i] == service) {
-            return true;
-        }
-    }
-    return false;
+    return party->workload && workload_is_in(party->workload, service);
 }
 
 static bool

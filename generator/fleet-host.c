@@ -48,6 +48,10 @@ record(struct fleet_outcome *outcome, struct push_result *result)
         set_error(outcome, result->unsure ? FLEET_UNSURE : FLEET_FAILED,
                   xstrdup(result->error));
         return;
+    } else if (result->refusal) {
+        outcome->refused = true;
+        set_error(outcome, FLEET_FAILED, xstrdup(result->refusal));
+        return;
     }
     outcome->state = FLEET_DONE;
     if (result->warning) {
@@ -72,7 +76,7 @@ static void
 report(const struct work *work, struct push_result *results)
 {
     for (size_t i = 0; i < work->host->n_bridges; i++) {
-        if (!results[i].error && work->settings->report) {
+        if (work->outcomes[i].state == FLEET_DONE && work->settings->report) {
             char *name = xasprintf("%s/%s", work->host->name,
                                    work->host->bridges[i].name);
             results[i].target = name;
@@ -93,7 +97,7 @@ has_changes(const struct work *work)
     bool changes = false, failed = false;
     for (size_t i = 0; i < work->host->n_bridges; i++) {
         changes |= results[i].changes.n != 0;
-        failed |= results[i].error != NULL;
+        failed |= results[i].error || results[i].refusal;
     }
     push_results_destroy(results, work->host->n_bridges);
     return changes && !failed;
@@ -205,7 +209,7 @@ handle_canary(const struct work *work, int control_fd)
         struct push_result *results = push_and_record(work);
         bool failed = false;
         for (size_t i = 0; i < n; i++) {
-            failed |= results[i].error != NULL;
+            failed |= work->outcomes[i].state != FLEET_DONE;
         }
         if (!failed) {
             look(work, before);

@@ -32,6 +32,7 @@ struct fleet_outcome {
     enum fleet_state state;
     struct diff_counts counts;
     size_t n_local;
+    bool refused;               /* Failed, for --max-shrink. */
     bool changed;               /* Or would be, if 'push.read_only'. */
     long long int elapsed_ms;
     bool looked, risen;         /* Canaries: at the deviations. */

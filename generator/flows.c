@@ -111,6 +111,20 @@ init_table_map(struct ofputil_table_map *map, uint8_t base)
 }
 
 struct flow_record *
+flow_set_add_copy(struct flow_set *set, const struct flow_set *from,
+                  const struct flow_record *flow, uint8_t command)
+{
+    struct flow_record *copy = flow_set_add_encoded(
+        set, flow->table, flow->priority, flow->cookie,
+        flow_record_match(from, flow), flow->match_len,
+        flow_record_actions(from, flow), flow->actions_len);
+    copy->hard_timeout = flow->hard_timeout;
+    copy->origin = flow->origin;
+    copy->command = command;
+    return copy;
+}
+
+struct flow_record *
 flow_set_add_text(struct flow_set *set, uint8_t table, uint16_t priority,
                   uint64_t cookie, const char *text)
 {
@@ -296,8 +310,10 @@ flow_table_name(uint8_t table_base, uint8_t table)
 static void
 format_place(struct ds *s, const struct location *where)
 {
-    if (where->file) {
+    if (where->file && where->line) {
         ds_put_format(s, " (%s:%d)", where->file, where->line);
+    } else if (where->file) {
+        ds_put_format(s, " (%s)", where->file);
     }
 }
 
@@ -319,6 +335,12 @@ origin_format(struct ds *s, const struct origin *origin)
         break;
     case ORIGIN_ADOPT:
         ds_put_cstr(s, "adopts connections that run already");
+        break;
+    case ORIGIN_CAPTURE:
+        ds_put_cstr(s, "captures a workload's packets");
+        break;
+    case ORIGIN_QUARANTINE:
+        ds_put_cstr(s, "quarantine");
         break;
     case ORIGIN_SEGMENT: {
         const struct segment *segment = origin->object;

@@ -71,6 +71,12 @@ struct flow_record *flow_set_add_encoded(struct flow_set *, uint8_t table,
                                          const void *actions,
                                          size_t actions_len);
 
+/* Adds a copy of 'flow', which is in 'from', with 'command'. */
+struct flow_record *flow_set_add_copy(struct flow_set *,
+                                      const struct flow_set *from,
+                                      const struct flow_record *flow,
+                                      uint8_t command);
+
 /* The same from ovs-ofctl's text without table, priority and cookie; tables
  * are known by the names of pipeline.h.  Aborts if 'text' is wrong: it is
  * part of the program. */

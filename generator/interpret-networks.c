@@ -145,6 +145,7 @@ interpret_network(struct interpreter *in, xmlNode *node)
     struct location place = interpret_place(in, node);
     const char *name = xml_attribute(node, "name");
     const char *segment = xml_attribute(node, "segment");
+    const char *forensics = xml_attribute(node, "forensics");
     const struct network *first
         = shash_find_data(&in->topology->network_index, name);
     if (first) {
@@ -152,6 +153,8 @@ interpret_network(struct interpreter *in, xmlNode *node)
         return;
     }
     struct network *network = topology_add_network(in->topology, name, place);
+    network->forensics = forensics && (forensics[0] == 't'
+                                       || forensics[0] == '1');
     if (segment) {
         network->segment = interpret_find_segment(in, segment, place);
     }

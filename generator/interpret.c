@@ -130,14 +130,6 @@ settle(struct interpreter *in, xmlNode *node, const char *attribute,
     }
 }
 
-static enum mode
-mode_from_string(const char *s)
-{
-    return !s ? MODE_INHERIT
-           : !strcmp(s, "learn") ? MODE_LEARN
-           : !strcmp(s, "audit") ? MODE_AUDIT : MODE_ENFORCE;
-}
-
 static bool
 read_binding(struct interpreter *in, xmlNode *node, struct workload *workload)
 {
@@ -239,11 +231,15 @@ read_service(struct interpreter *in, xmlNode *node,
     struct settings *settings = get_settings(in, path, place);
     settle(in, node, "mode", &settings->mode);
     settle(in, node, "segment", &settings->segment);
-    service->mode = mode_from_string(settings->mode.value);
+    if (settings->mode.value) {
+        mode_from_string(settings->mode.value, &service->mode);
+    }
     free(path);
     for (xmlNode *child = xml_first(node); child; child = xml_next(child)) {
         if (xml_is(child, "workload")) {
             read_workload(in, child, service);
+        } else if (xml_is(child, "response")) {
+            interpret_response(in, child, application, service);
         }
     }
 }
@@ -280,7 +276,7 @@ read_application(struct interpreter *in, xmlNode *node)
     settle(in, node, "version", &settings->version);
     settle(in, node, "segment", &settings->segment);
     if (settings->mode.value) {
-        application->mode = mode_from_string(settings->mode.value);
+        mode_from_string(settings->mode.value, &application->mode);
     }
     if (settings->version.value && !application->version) {
         application->version = xstrdup(settings->version.value);
@@ -288,6 +284,8 @@ read_application(struct interpreter *in, xmlNode *node)
     for (xmlNode *child = xml_first(node); child; child = xml_next(child)) {
         if (xml_is(child, "service")) {
             read_service(in, child, application);
+        } else if (xml_is(child, "response")) {
+            interpret_response(in, child, application, NULL);
         }
     }
 }

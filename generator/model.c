@@ -42,7 +42,7 @@ link_destroy(struct link *link)
     free(link);
 }
 
-static void
+void
 workload_destroy(struct workload *workload)
 {
     free(workload->name);
@@ -62,6 +62,10 @@ service_destroy(struct service *service)
             workload_destroy(service->workloads[i]);
         }
     }
+    for (size_t i = 0; i < service->n_responses; i++) {
+        free(service->responses[i]);
+    }
+    free(service->responses);
     free(service->workloads);
     free(service->name);
     free(service->path);
@@ -93,6 +97,10 @@ application_destroy(struct application *application)
     for (size_t i = 0; i < application->n_accepts; i++) {
         link_destroy(application->accepts[i]);
     }
+    for (size_t i = 0; i < application->n_responses; i++) {
+        free(application->responses[i]);
+    }
+    free(application->responses);
     free(application->services);
     free(application->links);
     free(application->accepts);
@@ -135,7 +143,7 @@ topology_destroy(struct topology *topology)
     free(topology->networks);
     free(topology->segments);
     free(topology->expects);
-    shash_destroy(&topology->files);
+    shash_destroy_free_data(&topology->files);
     shash_destroy(&topology->service_index);
     shash_destroy(&topology->network_index);
     shash_destroy(&topology->segment_index);
@@ -200,16 +208,43 @@ application_add_service(struct topology *topology,
     return service;
 }
 
+static struct workload *
+workload_new(struct service *home, const char *name, struct location where)
+{
+    struct workload *workload = xzalloc(sizeof *workload);
+    workload->name = xstrdup(name);
+    workload->home = home;
+    workload->where = where;
+    return workload;
+}
+
+struct workload *
+workload_create(struct service *service, const char *name,
+                struct location where)
+{
+    struct workload *workload = workload_new(service, name, where);
+    APPEND(workload->services, workload->n_services, service);
+    return workload;
+}
+
 struct workload *
 service_add_workload(struct service *service, const char *name,
                      struct location where)
 {
-    struct workload *workload = xzalloc(sizeof *workload);
-    workload->name = xstrdup(name);
-    workload->home = service;
-    workload->where = where;
+    struct workload *workload = workload_new(service, name, where);
     service_add_member(service, workload);
     return workload;
+}
+
+bool
+workload_is_in(const struct workload *workload, const struct service *service)
+{
+    for (size_t i = 0; i < workload->n_services; i++) {
+        if (workload->services[i] == service) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void
@@ -239,6 +274,20 @@ application_drop_last_link(struct application *application, bool accept)
 {
     link_destroy(accept ? application->accepts[--application->n_accepts]
                         : application->links[--application->n_links]);
+}
+
+struct response *
+add_response(struct application *application, struct service *service,
+             struct location where)
+{
+    struct response *response = xzalloc(sizeof *response);
+    response->where = where;
+    if (service) {
+        APPEND(service->responses, service->n_responses, response);
+    } else {
+        APPEND(application->responses, application->n_responses, response);
+    }
+    return response;
 }
 
 struct expect *
@@ -323,6 +372,18 @@ mode_to_string(enum mode mode)
     case MODE_INHERIT: break;
     }
     return "inherit";
+}
+
+bool
+mode_from_string(const char *name, enum mode *mode)
+{
+    for (enum mode m = MODE_LEARN; m <= MODE_ENFORCE; m++) {
+        if (!strcmp(name, mode_to_string(m))) {
+            *mode = m;
+            return true;
+        }
+    }
+    return false;
 }
 
 bool
@@ -463,6 +524,8 @@ binding_to_string(const struct workload *workload)
     switch (workload->binding) {
     case BIND_INTERFACE:
         return xasprintf("interface=%s", workload->value);
+    case BIND_BY_HAND:
+        return xasprintf("interface=%s, by hand", workload->value);
     case BIND_IFACE_ID:
         return xasprintf("iface-id=%s", workload->value);
     case BIND_EXTERNAL_ID:

@@ -66,6 +66,7 @@ struct segment {
 struct network {
     char *name;
     struct segment *segment;    /* NULL: in every segment. */
+    bool forensics;             /* Links with it stay in quarantine. */
     struct prefix *prefixes;
     size_t n_prefixes;
     struct prefix *exceptions;
@@ -78,6 +79,8 @@ enum binding_kind {
     BIND_INTERFACE,             /* By name. */
     BIND_IFACE_ID,              /* external_ids:iface-id == value. */
     BIND_EXTERNAL_ID,           /* external_ids:key == value. */
+    BIND_BY_HAND,               /* At the interface with this name: see
+                                 * overlay.h. */
 };
 
 struct workload {
@@ -104,6 +107,9 @@ struct service {
     enum mode mode;             /* May be MODE_INHERIT: see service_mode(). */
     struct workload **workloads;
     size_t n_workloads;
+    struct response **responses; /* Instead of its application's, if it has
+                                  * some. */
+    size_t n_responses;
     struct location where;
 };
 
@@ -143,6 +149,21 @@ struct link {
     struct location where;
 };
 
+/* What sdfwd does when a workload deviates: see respond.h. */
+#define QUARANTINE_NONE -1
+#define QUARANTINE_UNTIL_RELEASED 0
+struct response {
+    uint32_t reasons;           /* Which deviations count: a bit (1u << enum
+                                 * reason, pipeline.h) for each. */
+    unsigned int count;         /* So many of a workload ... */
+    unsigned int within_s;      /* ... in so many seconds. */
+    int quarantine_min;         /* For so long, or QUARANTINE_*. */
+    unsigned int capture_min;   /* 0: not. */
+    unsigned int max_share;     /* Percent of a service's workloads on a bridge
+                                 * that may be in quarantine thereby. */
+    struct location where;
+};
+
 struct application {
     char *name;
     char *version;              /* May be NULL. */
@@ -153,6 +174,8 @@ struct application {
     size_t n_links;
     struct link **accepts;
     size_t n_accepts;
+    struct response **responses;
+    size_t n_responses;
     struct location where;
 };
 
@@ -177,7 +200,8 @@ struct topology {
     size_t n_applications;
     struct expect **expects;
     size_t n_expects;
-    struct shash files;         /* Interned file names. */
+    struct shash files;         /* Interned file names; data is a digest, or
+                                 * NULL: see manifest.h. */
     struct shash service_index; /* By path; data is struct service. */
     struct shash network_index; /* By name. */
     struct shash segment_index; /* By name. */
@@ -204,6 +228,12 @@ struct service *application_add_service(struct topology *,
                                         const char *name, struct location);
 struct workload *service_add_workload(struct service *, const char *name,
                                       struct location);
+/* A workload like that, which is no part of 'service', and freed by
+ * workload_destroy(). */
+struct workload *workload_create(struct service *, const char *name,
+                                 struct location where);
+void workload_destroy(struct workload *);
+bool workload_is_in(const struct workload *, const struct service *);
 /* Makes 'workload', declared in another service, a member of 'service'. */
 void service_add_member(struct service *, struct workload *);
 /* A link of 'application', or, if 'accept', what it accepts. */
@@ -211,6 +241,9 @@ struct link *application_add_link(struct application *, bool accept,
                                   struct location);
 /* Takes back the link (or accept) that was added last. */
 void application_drop_last_link(struct application *, bool accept);
+/* What is done in 'service', or if it is NULL, in all of 'application'. */
+struct response *add_response(struct application *, struct service *,
+                              struct location);
 struct expect *topology_add_expect(struct topology *, struct location);
 
 /* Gives every segment its 'id': VLANs map to themselves above a fixed base,
@@ -224,6 +257,8 @@ const char *topology_intern_file(struct topology *, const char *file);
 /* The mode that holds for 'service': its own or its application's. */
 enum mode service_mode(const struct service *);
 const char *mode_to_string(enum mode);
+/* False if 'name' is none of learn, audit and enforce. */
+bool mode_from_string(const char *name, enum mode *);
 
 /* True if 'link' is within its validity window at 'now'. */
 bool link_is_valid(const struct link *, time_t now);

@@ -11,7 +11,6 @@
 #include <stdint.h>
 
 #include <openvswitch/compiler.h>
-#include <openvswitch/shash.h>
 
 #include "ports.h"
 
@@ -29,25 +28,9 @@ char *ovsdb_lock(struct ovsdb *, uint64_t datapath_id)
     OVS_WARN_UNUSED_RESULT;
 
 /* Finds the ports of the workloads in 'ports' on the bridge that has
- * 'datapath_id', by their bindings.  What is not there keeps port 0. */
+ * 'datapath_id', by their bindings, and what was said by hand.  What is not
+ * there keeps port 0. */
 char *ovsdb_resolve_ports(struct ovsdb *, uint64_t datapath_id,
                           struct ports *ports) OVS_WARN_UNUSED_RESULT;
-
-/* The rows that decide where workloads are, as JSON, by UUID: of Bridge
- * (columns name, datapath_id, ports), Port (name, tag, interfaces) and
- * Interface (name, ofport, external_ids). */
-struct ovsdb_rows {
-    struct shash bridges, ports, interfaces;
-};
-
-void ovsdb_rows_init(struct ovsdb_rows *);
-/* Leaves the rows themselves alone. */
-void ovsdb_rows_destroy(struct ovsdb_rows *);
-
-bool ovsdb_rows_have_bridge(const struct ovsdb_rows *, const char *name);
-
-/* The same as ovsdb_resolve_ports() from rows at hand. */
-char *ovsdb_resolve_rows(const struct ovsdb_rows *, uint64_t datapath_id,
-                         struct ports *ports) OVS_WARN_UNUSED_RESULT;
 
 #endif /* ovsdb.h */

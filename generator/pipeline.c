@@ -204,10 +204,7 @@ static const struct fixed_flow fixed_flows[] = {
     /* The marks of links stand at 10.  Other connections are judged anew, in
      * the direction in which they were opened: TURN makes REG_SRC_CLASS the
      * client's class. */
-    { TABLE_STATE, 1, ALWAYS, "ct_state=-inv+trk",
-      "load:1->NXM_NX_REG6[4],move:NXM_NX_CT_MARK[31]->NXM_NX_REG6[3],"
-      "move:NXM_NX_CT_STATE[3]->NXM_NX_REG6[7],"
-      GOTO("KEY")","GOTO("TURN")","GOTO("LINK") },
+    { TABLE_STATE, 1, ALWAYS, "ct_state=-inv+trk", JUDGE_ANEW },
     /* Invalid, or fragments whose reassembly failed or expired. */
     { TABLE_STATE, 0, ALWAYS, "", DEVIATION(6) },
 
@@ -269,6 +266,9 @@ static const struct fixed_flow fixed_flows[] = {
     { TABLE_VERDICT, 100, LENIENT, ENFORCED, GOTO("REPORT") },
     { TABLE_VERDICT, 50, LENIENT, "ct_state=+new+trk",
       GOTO("REPORT")",load:1->NXM_NX_REG7[],"GOTO("COMMIT") },
+    /* Answers are told with what they answer. */
+    { TABLE_VERDICT, 45, LENIENT, "ct_state=+rpl+trk,ct_mark=1/0x7fffffff",
+      GOTO("OUTPUT") },
     { TABLE_VERDICT, 40, LENIENT, "ct_state=+trk",
       GOTO("REPORT")","GOTO("OUTPUT") },
     { TABLE_VERDICT, 0, LENIENT, "",

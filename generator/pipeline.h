@@ -125,11 +125,19 @@ enum reason {
     REASON_REVOKED,             /* Told apart by who reports: see above. */
     REASON_DHCP,                /* Rogue DHCP server. */
     REASON_RA,                  /* Rogue router advertisement or redirect. */
+    REASON_QUARANTINE,          /* One end is in quarantine. */
     N_REASONS,
 };
 #define REASON_NAMES                                                    \
     "none", "no-link", "spoof", "vlan", "ethertype", "frame", "invalid", \
-    "revoked", "rogue-dhcp", "rogue-ra"
+    "revoked", "rogue-dhcp", "rogue-ra", "quarantine"
+
+/* Actions of STATE for connections whose mark does not count: they are judged
+ * in the direction in which they were opened. */
+#define JUDGE_ANEW                                                      \
+    "load:1->NXM_NX_REG6[4],move:NXM_NX_CT_MARK[31]->NXM_NX_REG6[3],"   \
+    "move:NXM_NX_CT_STATE[3]->NXM_NX_REG6[7],"                          \
+    "resubmit(,KEY),resubmit(,TURN),resubmit(,LINK)"
 
 /* Conntrack marks.  [0..30] is the id of an opening of a link, [31] tells that
  * the connection's original direction is from server to client, because its
@@ -158,6 +166,9 @@ enum origin_kind {
     ORIGIN_ADOPT,               /* Admits running connections; expires. */
     ORIGIN_REPORT,              /* Tells sdfwd of deviations. */
     ORIGIN_LEARNED,             /* Added by these; expires. */
+    ORIGIN_QUARANTINE,          /* A class of workloads in quarantine. */
+    ORIGIN_CAPTURE,             /* A workload whose packets sdfwd gets: the id
+                                 * is its port. */
 };
 
 /* What a topology has; flows for what it has not are left out. */
@@ -178,15 +189,20 @@ void pipeline_add_flows(struct flow_set *, const struct pipeline_needs *);
 void pipeline_add_adoption(struct flow_set *, const struct pipeline_needs *,
                            uint16_t seconds);
 
+/* The first of our meters: that of other ports than workloads'. */
+#define REPORT_METER 0x5dfd
+
 /* How deviations are told.  Each workload that is on the bridge has limits
  * and a meter of its own, and all other ports together have one. */
 struct report_settings {
     int limit[2];               /* How many flows may be learned by tuple, by
                                  * the two hosts. */
     int timeout_s;              /* How long they stay without a packet. */
-    uint32_t meter;             /* The first: of other ports.  That of a
-                                 * workload is its port number higher. */
+    uint32_t meter;             /* REPORT_METER.  That of a workload is its
+                                 * port number higher, that of all captures
+                                 * one lower. */
     uint32_t meter_rate, meter_burst; /* Packets (per second). */
+    bool captures;              /* Workloads that are captured, are. */
 };
 
 /* How much of a packet sdfwd gets. */

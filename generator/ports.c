@@ -9,15 +9,18 @@
 
 #include <openvswitch/shash.h>
 
+#include "overlay.h"
 #include "util.h"
 
 struct ports *
 ports_create(struct topology *topology)
 {
     struct ports *ports = xzalloc(sizeof *ports);
-    ports->n_workloads = topology_n_workloads(topology);
+    ports->topology = topology;
+    ports->n_workloads = ports->n_declared = topology_n_workloads(topology);
     ports->of_workload = xcalloc(ports->n_workloads + 1,
                                  sizeof *ports->of_workload);
+    ports->by_hand = xcalloc(ports->n_workloads + 1, sizeof *ports->by_hand);
     ports->workloads = xcalloc(ports->n_workloads + 1,
                                sizeof *ports->workloads);
 
@@ -43,7 +46,9 @@ void
 ports_destroy(struct ports *ports)
 {
     if (ports) {
+        overlay_unref(ports->overlay);
         free(ports->of_workload);
+        free(ports->by_hand);
         free(ports->workloads);
         free(ports->access);
         free(ports);
@@ -143,6 +148,22 @@ ports_read_file(struct ports *ports, const char *file)
 }
 
 void
+ports_add_workload(struct ports *ports, struct workload *workload)
+{
+    size_t n = ++ports->n_workloads;
+    ports->of_workload = xrealloc(ports->of_workload,
+                                  (n + 1) * sizeof *ports->of_workload);
+    ports->by_hand = xrealloc(ports->by_hand,
+                              (n + 1) * sizeof *ports->by_hand);
+    ports->workloads = xrealloc(ports->workloads,
+                                (n + 1) * sizeof *ports->workloads);
+    workload->index = n - 1;
+    ports->of_workload[n - 1] = 0;
+    ports->by_hand[n - 1] = false;
+    ports->workloads[n - 1] = workload;
+}
+
+void
 ports_add_access(struct ports *ports, uint16_t port, uint16_t vlan)
 {
     if (ports->n_access >= ports->allocated_access) {
@@ -157,7 +178,8 @@ ports_add_access(struct ports *ports, uint16_t port, uint16_t vlan)
 bool
 ports_equal(const struct ports *a, const struct ports *b)
 {
-    if (a->n_workloads != b->n_workloads || a->n_access != b->n_access) {
+    if (a->n_workloads != b->n_workloads || a->n_access != b->n_access
+        || !overlay_equal(a->overlay, b->overlay)) {
         return false;
     }
     for (size_t i = 0; i < a->n_workloads; i++) {

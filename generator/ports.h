@@ -24,10 +24,15 @@ struct access_port {
 };
 
 struct ports {
+    const struct topology *topology;
+    struct overlay *overlay;    /* What was said by hand; NULL: nothing. */
     /* By workload->index: the port, or 0 if it is not on this bridge. */
     uint16_t *of_workload;
-    struct workload **workloads; /* All, by index. */
+    bool *by_hand;              /* Likewise: the overlay says where it is. */
+    struct workload **workloads; /* All, by index: those of the manifests,
+                                  * then those of the overlay. */
     size_t n_workloads;
+    size_t n_declared;          /* Of the manifests. */
     struct access_port *access; /* Unmanaged, sorted by port. */
     size_t n_access, allocated_access;
 };
@@ -46,6 +51,9 @@ void ports_number(struct ports *);
  * Returns an error that the caller must free, or NULL. */
 char *ports_read_file(struct ports *, const char *file)
     OVS_WARN_UNUSED_RESULT;
+
+/* Adds a workload that the topology has not. */
+void ports_add_workload(struct ports *, struct workload *);
 
 void ports_add_access(struct ports *, uint16_t port, uint16_t vlan);
 

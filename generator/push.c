@@ -10,6 +10,7 @@
 #include "bridge.h"
 #include "compile.h"
 #include "ovsdb.h"
+#include "shrink.h"
 #include "ovs-thread.h"
 #include "timeval.h"
 #include "util.h"
@@ -98,6 +99,58 @@ push_no_flood(const char *target, const struct ports *ports,
 }
 
 static char *
+clear(struct bridge *bridge, struct ovsdb *db, size_t *n_removed)
+{
+    struct flow_set installed;
+    flow_set_init(&installed, DEFAULT_TABLE_BASE);
+    char *error = ovsdb_lock(db, bridge_datapath_id(bridge));
+    if (!error) {
+        error = bridge_dump_flows(bridge, &installed);
+    }
+    if (!error) {
+        error = bridge_clear(bridge);
+    }
+    if (!error) {
+        /* Only floods name ports. */
+        bool *flooded = xcalloc(UINT16_MAX + 1, sizeof *flooded);
+        uint8_t *wanted = xmalloc(PORT_MAX);
+        for (size_t i = 0; i < installed.n; i++) {
+            flow_record_outputs(&installed, &installed.flows[i], flooded);
+        }
+        for (size_t i = 0; i < PORT_MAX; i++) {
+            wanted[i] = flooded[i] ? FLOOD_YES : FLOOD_KEEP;
+        }
+        size_t n_changed;
+        error = bridge_set_no_flood(bridge, wanted, &n_changed);
+        free(flooded);
+        free(wanted);
+    }
+    *n_removed = installed.n;
+    flow_set_destroy(&installed);
+    return error;
+}
+
+char *
+push_clear(const char *target, const struct push_options *options,
+           size_t *n_removed)
+{
+    long long int deadline = time_msec() + options->timeout_ms;
+    struct bridge *bridge = NULL;
+    struct ovsdb *db = NULL;
+    *n_removed = 0;
+    char *error = bridge_open(target, deadline, &bridge);
+    if (!error) {
+        error = ovsdb_open(options->db, deadline, &db);
+    }
+    if (!error) {
+        error = clear(bridge, db, n_removed);
+    }
+    ovsdb_close(db);
+    bridge_close(bridge);
+    return error;
+}
+
+static char *
 handle_bridge(const struct job *job, struct bridge *bridge, struct ovsdb *db)
 {
     struct push_result *result = job->result;
@@ -116,13 +169,19 @@ handle_bridge(const struct job *job, struct bridge *bridge, struct ovsdb *db)
     if (!error && job->options->read_idle) {
         error = bridge_read_idle(bridge, &result->installed);
     }
+    if (!error && job->options->read_foreign) {
+        error = bridge_dump_foreign(bridge, &result->foreign);
+    }
     if (error) {
         return error;
     }
 
     result->first = !result->installed.n;
     compile_for(job->topology, job->options, &result->installed, result);
-    if (job->options->read_only) {
+    result->refusal = shrink_check(job->topology, result->ports,
+                                   &result->installed,
+                                   job->options->min_kept_percent);
+    if (job->options->read_only || result->refusal) {
         return NULL;
     }
     if (job->options->reports) {
@@ -176,6 +235,7 @@ result_init(struct push_result *result, const char *target,
     flow_set_init(&result->installed, table_base);
     flow_set_init(&result->wanted, table_base);
     flow_set_init(&result->changes, table_base);
+    flow_set_init(&result->foreign, table_base);
 }
 
 struct push_result *
@@ -222,11 +282,13 @@ push_results_destroy(struct push_result *results, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         free(results[i].error);
+        free(results[i].refusal);
         free(results[i].warning);
         ports_destroy(results[i].ports);
         flow_set_destroy(&results[i].installed);
         flow_set_destroy(&results[i].wanted);
         flow_set_destroy(&results[i].changes);
+        flow_set_destroy(&results[i].foreign);
     }
     free(results);
 }

@@ -27,6 +27,9 @@ struct push_options {
     time_t now;                 /* Which links are within their validity. */
     bool read_only;             /* Compare, but change nothing. */
     bool read_idle;             /* Also read when flows were last used. */
+    int min_kept_percent;       /* Refuse to keep less of what is installed:
+                                 * see shrink.h. */
+    bool read_foreign;          /* Also read flows of others. */
 };
 
 /* What became of one bridge. */
@@ -34,6 +37,8 @@ struct push_result {
     const char *target;         /* As given. */
     char *error;                /* NULL if all went well. */
     bool unsure;                /* With 'error': it may have the new flows. */
+    char *refusal;              /* Why nothing was changed: see shrink.h; or
+                                 * NULL. */
     char *warning;              /* May be NULL. */
     bool first;                 /* There was nothing of ours before. */
     struct diff_counts counts;
@@ -44,6 +49,8 @@ struct push_result {
     struct flow_set installed;  /* Before. */
     struct flow_set wanted;
     struct flow_set changes;
+    struct flow_set foreign;    /* With 'read_foreign': those that may come
+                                 * before ours (bridge_dump_foreign()). */
 };
 
 /* Handles the 'n' bridges 'targets' at once.  Returns an array of 'n' results
@@ -66,6 +73,12 @@ struct push_result *push_prepare(const struct topology *, const char *target,
  * an error that the caller must free. */
 char *push_back(const struct push_result *result, const struct push_options *)
     OVS_WARN_UNUSED_RESULT;
+
+/* Takes all that is ours off 'target': flows, meters, flood settings.  Of the
+ * options, 'db' and 'timeout_ms' count; '*n_removed' is the number of flows.
+ * Returns an error that the caller must free. */
+char *push_clear(const char *target, const struct push_options *,
+                 size_t *n_removed) OVS_WARN_UNUSED_RESULT;
 
 /* Only sets the flood setting of the workloads' ports.  Returns an error that
  * the caller must free. */

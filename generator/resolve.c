@@ -359,15 +359,8 @@ resolve_member(struct resolver *resolver, const struct service *service,
                           "segment '%s'; members share the segment",
                           name, home->segment->name, service->name,
                           service->segment->name);
-    } else {
-        struct workload *workload = *workloadp;
-        for (size_t i = 0; i < workload->n_services; i++) {
-            if (workload->services[i] == service) {
-                error = xasprintf("'%s' is a member already; remove one",
-                                  name);
-                break;
-            }
-        }
+    } else if (workload_is_in(*workloadp, service)) {
+        error = xasprintf("'%s' is a member already; remove one", name);
     }
     free(home_name);
     return error;

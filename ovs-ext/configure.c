@@ -13,8 +13,10 @@
 #include "check.h"
 #include "daemon.h"
 #include "dirs.h"
+#include "enabled.h"
 #include "manifest.h"
 #include "privileges.h"
+#include "sinks.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(configure);
@@ -76,21 +78,31 @@ tell_changes(const struct daemon *d, struct settings *before)
     return effects;
 }
 
+/* Returns what is wrong with a target, or NULL. */
+static char *
+check_target(const struct daemon *d, enum setting setting, const char *target)
+{
+    if (setting == SETTING_BRIDGE || setting == SETTING_DB) {
+        return strchr(target, ':') ? connection_check(d->loop, target) : NULL;
+    }
+    return sinks_check(setting, target);
+}
+
 /* A target that nothing can be connected to is a wrong value as well; 'where'
- * says where it stands.  Before there is a loop, the start finds it. */
+ * says where it stands.  Before there is a loop, the start finds it.  (Whether
+ * a file can be written may change.) */
 static void
 check_targets(const struct daemon *d, struct settings *settings,
               enum setting_source source, const char *where,
               struct svec *wrong)
 {
-    static const enum setting checked[] = { SETTING_BRIDGE, SETTING_DB };
+    static const enum setting checked[] = { SETTING_BRIDGE, SETTING_DB,
+                                            SETTING_SYSLOG };
     for (size_t i = 0; d->loop && i < ARRAY_SIZE(checked); i++) {
         struct svec *values = &settings->values[checked[i]][source];
         char *error = NULL;
         for (size_t j = 0; !error && j < values->n; j++) {
-            if (strchr(values->names[j], ':')) {
-                error = connection_check(d->loop, values->names[j]);
-            }
+            error = check_target(d, checked[i], values->names[j]);
         }
         if (error) {
             svec_add_nocopy(wrong, xasprintf("%s%s: %s", where,
@@ -136,6 +148,7 @@ configure_from_ovsdb(struct daemon *d, const struct smap *other_config)
 
 struct asked {
     struct daemon *daemon;
+    struct ovsdb_watch *watch;
     char *error;
 };
 
@@ -152,6 +165,7 @@ ask_answered(void *asked_)
     struct asked *asked = asked_;
     free(asked->error);
     asked->error = NULL;
+    enabled_update(asked->daemon, ovsdb_watch_rows(asked->watch));
     loop_stop(asked->daemon->loop);
 }
 
@@ -177,17 +191,16 @@ configure_ask_ovsdb(struct daemon *d)
         .settings = ask_settings, .changed = ask_answered, .down = ask_failed,
     };
     struct asked asked = { .daemon = d };
-    struct ovsdb_watch *watch;
     struct timer *timer = timer_create_in(d->loop, ask_timed_out, &asked);
     char *error = ovsdb_watch_create(
         d->loop, settings_text(&d->settings, SETTING_DB), &callbacks, &asked,
-        &watch);
+        &asked.watch);
     if (!error) {
         timer_set(timer, ASK_MS);
         loop_run(d->loop);
         error = asked.error;
     }
-    ovsdb_watch_destroy(watch);
+    ovsdb_watch_destroy(asked.watch);
     timer_destroy(timer);
     settings_copy(&d->started_with, &d->settings, FROM_OVSDB);
     return error;
@@ -251,15 +264,37 @@ configure_put_problems(const struct daemon *d, struct ds *s)
     }
 }
 
+/* Returns whether the targets that count are right, and says what is not. */
+static bool
+check_all_targets(const struct daemon *d)
+{
+    bool right = true;
+    for (int i = 0; i < N_SETTINGS; i++) {
+        const struct svec *values = settings_list(&d->settings, i);
+        for (size_t j = 0; j < values->n; j++) {
+            char *error = check_target(d, i, values->names[j]);
+            /* What TLS needs was told already. */
+            if (error && !svec_contains_unsorted(&d->wrong[FROM_DEFAULT],
+                                                 error)) {
+                fprintf(stderr, "%s\n", error);
+                right = false;
+            }
+            free(error);
+        }
+    }
+    return right;
+}
+
 /* Returns whether the manifests are right, and says what is not. */
 static bool
 check_manifests(const struct daemon *d)
 {
-    const struct svec *paths = settings_list(&d->settings, SETTING_TOPOLOGY);
+    struct svec bridges, paths;
+    enabled_list(d, &bridges, &paths);
     struct report report;
     report_init(&report);
     struct topology *topology = manifest_read(
-        (const char *const *) paths->names, paths->n, &report);
+        (const char *const *) paths.names, paths.n, &report);
     if (topology) {
         check_topology(topology, time(NULL), &report);
     }
@@ -267,6 +302,8 @@ check_manifests(const struct daemon *d)
     report_print(&report, stderr);
     bool right = !report.n_errors;
     report_destroy(&report);
+    svec_destroy(&bridges);
+    svec_destroy(&paths);
     return right;
 }
 
@@ -275,6 +312,7 @@ configure_check(struct daemon *d, const char *ovsdb_error)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
     settings_format(&d->settings, &s);
+    enabled_format(d, &s);
     fputs(ds_cstr(&s), stdout);
     fflush(stdout);
     ds_destroy(&s);
@@ -289,7 +327,7 @@ configure_check(struct daemon *d, const char *ovsdb_error)
         fprintf(stderr, "OVSDB did not tell its settings: %s\n", ovsdb_error);
     }
     static const enum setting needed[] = { SETTING_BRIDGE, SETTING_TOPOLOGY };
-    for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+    for (size_t i = 0; !d->enabled.n && i < ARRAY_SIZE(needed); i++) {
         if (!settings_text(&d->settings, needed[i])) {
             fprintf(stderr, "no %s is set; sdfwd would wait for OVSDB to name "
                     "one\n", setting_name(needed[i]));
@@ -302,6 +340,7 @@ configure_check(struct daemon *d, const char *ovsdb_error)
         free(error);
         right = false;
     }
+    right &= check_all_targets(d);
     return check_manifests(d) && right;
 }
 

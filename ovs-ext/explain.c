@@ -21,6 +21,7 @@ static const char *const event_names[] = { "open", "update", "close" };
 
 /* What can be said of a deviation, looked up once. */
 struct story {
+    const struct overlay *overlay;
     const struct segment *segment;
     struct party from, to;
     char *src, *dst;            /* Addresses; NULL if there are none. */
@@ -43,13 +44,20 @@ find_segment(const struct topology *topology, uint16_t id)
 }
 
 static struct party
-find_party(const struct topology *topology, const char *address,
+find_party(const struct explain_context *context, const char *address,
            const struct segment *segment)
 {
     struct party party = { .segment = segment };
-    char *error = topology && address
-                  ? party_parse(topology, address, segment, &party) : NULL;
+    char *error = context->topology && address
+                  ? party_parse(context->topology, address, segment, &party)
+                  : NULL;
     free(error);
+    const struct workload *by_hand
+        = party.has_address ? overlay_find_address(context->overlay, segment,
+                                                   &party.address) : NULL;
+    if (by_hand) {
+        party.workload = by_hand;
+    }
     return party;
 }
 
@@ -78,10 +86,11 @@ find_network(const struct topology *topology, const struct segment *segment,
 }
 
 static enum mode
-mode_of(const struct party *party)
+mode_of(const struct party *party, const struct overlay *overlay)
 {
-    return party->workload ? service_mode(party->workload->home)
-                           : MODE_INHERIT;
+    return party->workload
+           ? overlay_service_mode(overlay, party->workload->home)
+           : MODE_INHERIT;
 }
 
 /* The mode that decided: the strictest of the two ends'.  If it does not fit
@@ -94,8 +103,8 @@ deciding_mode(const struct story *s)
         return MODE_ENFORCE;
     }
     for (size_t i = 0; i < ARRAY_SIZE(by_strictness); i++) {
-        if (mode_of(&s->from) == by_strictness[i]
-            || mode_of(&s->to) == by_strictness[i]) {
+        if (mode_of(&s->from, s->overlay) == by_strictness[i]
+            || mode_of(&s->to, s->overlay) == by_strictness[i]) {
             return by_strictness[i];
         }
     }
@@ -131,6 +140,7 @@ story_init(struct story *s, const struct deviation *d,
 {
     const struct deviation_packet *p = &d->packet;
     *s = (struct story) {
+        .overlay = context->overlay,
         .segment = find_segment(context->topology, d->key.segment),
         .reason = d->key.reason == REASON_NO_LINK && p->revoked
                   ? reason_names[REASON_REVOKED]
@@ -142,8 +152,8 @@ story_init(struct story *s, const struct deviation *d,
         s->src = address_to_string(&p->src);
         s->dst = address_to_string(&p->dst);
     }
-    s->from = find_party(context->topology, s->src, s->segment);
-    s->to = find_party(context->topology, s->dst, s->segment);
+    s->from = find_party(context, s->src, s->segment);
+    s->to = find_party(context, s->dst, s->segment);
     if (context->from) {
         /* Whatever the packet says, it came from there. */
         s->from.workload = context->from;
@@ -195,9 +205,18 @@ put_number(struct json *json, const char *name, long long int number)
     json_object_put(json, name, json_integer_create(number));
 }
 
+static void
+put_quarantine(struct json *json, const struct quarantine *quarantine)
+{
+    if (quarantine) {
+        json_object_put_string(json, "quarantine", quarantine->reason);
+    }
+}
+
 static struct json *
-party_to_json(const struct party *party, const struct network *network,
-              const char *address, struct eth_addr mac)
+party_to_json(const struct party *party, const struct overlay *overlay,
+              const struct network *network, const char *address,
+              struct eth_addr mac)
 {
     struct json *json = json_object_create();
     if (party->workload) {
@@ -210,7 +229,9 @@ party_to_json(const struct party *party, const struct network *network,
         json_object_put_string(json, "service", service->name);
         json_object_put_string(json, "workload", party->workload->name);
         json_object_put_string(json, "mode",
-                               mode_to_string(service_mode(service)));
+                               mode_to_string(overlay_service_mode(overlay, service)));
+        put_quarantine(json, overlay_find_quarantine(overlay,
+                                                     party->workload));
     } else if (network) {
         json_object_put_string(json, "network", network->name);
     }
@@ -297,8 +318,9 @@ put_common(struct json *json, enum deviation_event event,
     if (context->policy_ms) {
         put_time(json, "policy_since", context->policy_ms);
     }
-    json_object_put(json, "src", party_to_json(&s->from, s->src_network,
-                                               s->src, d->packet.src_mac));
+    json_object_put(json, "src", party_to_json(&s->from, s->overlay,
+                                               s->src_network, s->src,
+                                               d->packet.src_mac));
 }
 
 static void
@@ -323,7 +345,8 @@ to_json(enum deviation_event event, const struct deviation *d,
     }
     put_common(json, event, s, d, context);
     json_object_put_string(json, "level", levels[d->key.level]);
-    json_object_put(json, "dst", party_to_json(&s->to, s->dst_network, s->dst,
+    json_object_put(json, "dst", party_to_json(&s->to, s->overlay,
+                                               s->dst_network, s->dst,
                                                d->packet.dst_mac));
     put_packet(json, d);
     put_counts(json, d->n_packets, d->n_bytes, d->first_ms, d->last_ms);
@@ -354,6 +377,23 @@ put_party(struct ds *text, const struct party *party, const char *address,
     }
 }
 
+/* Who is in quarantine, and why. */
+static void
+put_who_is_in_quarantine(struct ds *text, const struct story *s)
+{
+    const struct quarantine *q = overlay_find_quarantine(s->overlay,
+                                                         s->from.workload);
+    q = q ? q : overlay_find_quarantine(s->overlay, s->to.workload);
+    if (q) {
+        char *path = workload_path(q->workload);
+        ds_put_format(text, "; %s is in quarantine", path);
+        free(path);
+        if (q->reason[0]) {
+            ds_put_format(text, ": %s", q->reason);
+        }
+    }
+}
+
 static char *
 to_text(enum deviation_event event, const struct deviation *d,
         const struct story *s, const struct explain_context *context)
@@ -373,6 +413,8 @@ to_text(enum deviation_event event, const struct deviation *d,
         ds_put_format(&text, "; %s, %"PRIu64" packets, %"PRIu64" bytes",
                       event == DEVIATION_UPDATE ? "goes on" : "over",
                       d->n_packets, d->n_bytes);
+    } else if (d->key.reason == REASON_QUARANTINE) {
+        put_who_is_in_quarantine(&text, s);
     } else if (s->verdict.nearest) {
         const struct link *link = s->verdict.nearest;
         char *from = endpoint_to_string(&link->from);
@@ -448,7 +490,7 @@ incident_to_json(enum deviation_event event, const struct incident *incident,
     put_number(json, "ports", incident->n_ports);
     if (incident_n_hosts(incident) == 1) {
         json_object_put(json, "dst", party_to_json(
-                            &s->to, s->dst_network, s->dst,
+                            &s->to, s->overlay, s->dst_network, s->dst,
                             incident->first.packet.dst_mac));
     }
     put_counts(json, incident->n_packets, incident->n_bytes,

@@ -8,12 +8,14 @@
 #include "book.h"
 #include "fold.h"
 #include "model.h"
+#include "overlay.h"
 
 struct json;
 
 /* What is known besides the deviation itself. */
 struct explain_context {
     const struct topology *topology; /* NULL: none was read yet. */
+    const struct overlay *overlay; /* Of the bridge; NULL: none. */
     const char *bridge;
     const char *interface;      /* Of the port it came from, or NULL. */
     const struct workload *from; /* Whose port it came from, or NULL. */

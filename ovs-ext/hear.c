@@ -9,6 +9,7 @@
 #include <openvswitch/ofp-port.h>
 #include <openvswitch/ofpbuf.h>
 
+#include "drift.h"
 #include "flow.h"
 #include "tell.h"
 #include "timeval.h"
@@ -151,7 +152,10 @@ take_packet_in(struct bridge_state *b, const struct ofp_header *oh)
     struct deviation_key key;
     struct deviation_packet packet;
     struct deviation_frame frame;
-    if (deviation_from_packet_in(oh, b->daemon->table_base, &key, &packet,
+    struct captured captured;
+    if (captured_from_packet_in(oh, b->daemon->table_base, &captured)) {
+        tell_captured(b, &captured);
+    } else if (deviation_from_packet_in(oh, b->daemon->table_base, &key, &packet,
                                  &frame)) {
         key.bridge = b->index;
         b->accounting.n_received += book_packet_in(&b->daemon->book, &key,
@@ -195,6 +199,9 @@ hear(const struct ofp_header *oh, void *b_)
         take_ports(b, oh);
     } else if (type == OFPTYPE_FLOW_STATS_REPLY && oh->xid == b->poll_xid) {
         take_poll(b, oh);
+    } else if (type == OFPTYPE_FLOW_MONITOR_STATS_REPLY
+               || type == OFPTYPE_FLOW_MONITOR_RESUMED) {
+        drift_hear(b, oh);
     } else if (type == OFPTYPE_FLOW_STATS_REPLY) {
         web_note_flow_stats(b->daemon->web, b, oh);
     } else {

@@ -12,6 +12,7 @@
 #include "bridge.h"
 #include "bundle.h"
 #include "check.h"
+#include "diff.h"
 #include "manifest.h"
 #include "ovs-thread.h"
 #include "timeval.h"
@@ -21,9 +22,10 @@ static void
 read_manifests(struct work *work)
 {
     const struct keeper_settings *settings = work->settings;
-    struct topology *topology = manifest_read(settings->paths,
-                                              settings->n_paths,
-                                              &work->report);
+    struct topology *(*read)(const char *const[], size_t, struct report *)
+        = settings->attest ? manifest_read_with_digests : manifest_read;
+    struct topology *topology = read(settings->paths, settings->n_paths,
+                                     &work->report);
     if (topology) {
         check_topology(topology, time(NULL), &work->report);
     }
@@ -48,6 +50,24 @@ get_push_options(const struct work *work)
     };
 }
 
+/* What others have done to a bridge since the last push. */
+static void
+find_drift(const struct flow_set *installed, const struct flow_set *left,
+           struct flow_set *drift)
+{
+    struct flow_set changes;
+    flow_set_init(&changes, left->table_base);
+    diff_flows(installed, left, &changes);
+    for (size_t i = 0; i < changes.n; i++) {
+        const struct flow_record *flow = &changes.flows[i];
+        /* Those expire. */
+        if ((flow->cookie >> COOKIE_KIND_SHIFT & 0xff) != ORIGIN_ADOPT) {
+            flow_set_add_copy(drift, &changes, flow, flow->command);
+        }
+    }
+    flow_set_destroy(&changes);
+}
+
 static void
 push(struct work *work)
 {
@@ -61,7 +81,21 @@ push(struct work *work)
         work->targets[i].ports = NULL;
     }
     tls_use_in_libopenvswitch(settings->ssl);
+    options.read_only = work->kind != WORK_PUSH;
+    options.read_foreign = work->kind == WORK_ATTEST;
     work->results = push_bridges(work->topology, names, work->n, &options);
+    for (size_t i = 0; i < work->n; i++) {
+        struct target *target = &work->targets[i];
+        if (target->known && !work->results[i].error) {
+            find_drift(&work->results[i].installed,
+                       &work->memories[target->bridge].flows, &target->drift);
+        }
+        if (work->kind == WORK_ATTEST && !work->results[i].error) {
+            target->attest_error = attest_log(settings->attest, work->topology,
+                                              &work->results[i],
+                                              &target->attested);
+        }
+    }
     free(options.ports);
     free(names);
 }
@@ -123,6 +157,8 @@ run_work(void *work_)
     static void (*const kinds[])(struct work *) = {
         [WORK_READ] = read_manifests,
         [WORK_PUSH] = push,
+        [WORK_CHECK] = push,
+        [WORK_ATTEST] = push,
         [WORK_PREPARE] = prepare,
         [WORK_FLOOD] = set_no_flood,
     };
@@ -162,6 +198,8 @@ work_destroy(struct work *work)
     report_destroy(&work->report);
     for (size_t i = 0; i < work->n; i++) {
         ports_destroy(work->targets[i].ports);
+        flow_set_destroy(&work->targets[i].drift);
+        free(work->targets[i].attest_error);
         push_results_destroy(work->targets[i].result,
                              work->targets[i].result != NULL);
         ofpbuf_delete(work->targets[i].bundle);

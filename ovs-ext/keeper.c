@@ -11,6 +11,7 @@
 #include <openvswitch/ofpbuf.h>
 
 #include "keeper-work.h"
+#include "overlay.h"
 #include "ovs-thread.h"
 #include "timeval.h"
 #include "util.h"
@@ -36,7 +37,6 @@ struct keeper {
     struct timer *window;       /* A link becomes valid, or ceases to be. */
 
     struct topology *topology;  /* In force; NULL: none yet. */
-    struct modes modes;
     bool modes_changed;         /* They are to be put into force. */
     struct work *work;          /* Under way, or NULL. */
     bool reload;                /* Wanted next. */
@@ -62,24 +62,19 @@ is_known(const struct bridge_memory *memory)
     return memory->ports && memory->of_session == memory->session;
 }
 
-/* Takes what 'result' has made out of it. */
-static void
-remember(struct bridge_memory *memory, struct push_result *result)
-{
-    forget(memory);
-    memory->ports = result->ports;
-    memory->flows = result->wanted;
-    memory->of_session = memory->session;
-    result->ports = NULL;
-    flow_set_init(&result->wanted, result->wanted.table_base);
-}
-
 /* Sets a timer for the next time at which a link becomes valid or ceases to
- * be. */
+ * be, or a quarantine ends. */
 static void
 schedule_window(struct keeper *keeper)
 {
     time_t now = time(NULL), next = 0;
+    for (size_t i = 0; i < keeper->settings.n_bridges; i++) {
+        const struct ports *ports = keeper->bridges[i].ports;
+        time_t changes = ports && ports->overlay ? ports->overlay->changes : 0;
+        if (changes && (!next || changes < next)) {
+            next = MAX(changes, now);
+        }
+    }
     for (size_t i = 0; i < keeper->topology->n_applications; i++) {
         const struct application *a = keeper->topology->applications[i];
         for (size_t j = 0; j < a->n_links; j++) {
@@ -96,6 +91,22 @@ schedule_window(struct keeper *keeper)
     if (next) {
         /* At least once a day, in case the clock is set. */
         timer_set(keeper->window, MIN(next - now, 86400) * 1000LL);
+    }
+}
+
+/* Takes what 'result' has made out of it. */
+static void
+remember(struct keeper *keeper, struct bridge_memory *memory,
+         struct push_result *result)
+{
+    forget(memory);
+    memory->ports = result->ports;
+    memory->flows = result->wanted;
+    memory->of_session = memory->session;
+    result->ports = NULL;
+    flow_set_init(&result->wanted, result->wanted.table_base);
+    if (memory->ports->overlay && memory->ports->overlay->changes) {
+        schedule_window(keeper);
     }
 }
 
@@ -117,7 +128,7 @@ take_topology(struct keeper *keeper, struct work *work)
         }
         topology_destroy(keeper->topology);
         keeper->topology = work->topology;
-        modes_apply(&keeper->modes, keeper->topology, true);
+        modes_apply(keeper->settings.modes, keeper->topology, true);
         schedule_window(keeper);
     }
     set_all_dirty(keeper);
@@ -132,6 +143,22 @@ take_results(struct keeper *keeper, struct work *work)
         const struct target *target = &work->targets[i];
         struct bridge_memory *memory = &keeper->bridges[target->bridge];
         struct push_result *result = &work->results[i];
+        if (target->known && !result->error) {
+            keeper->callbacks.verified(target->bridge, &target->drift,
+                                       result->ports, keeper->aux);
+        }
+        if (work->kind == WORK_ATTEST) {
+            keeper->callbacks.attested(target->bridge, &target->attested,
+                                       result->error ? result->error
+                                       : target->attest_error, keeper->aux);
+        }
+        if (work->kind != WORK_PUSH && !result->error) {
+            /* What differs for another reason is wanted. */
+            memory->dirty |= result->changes.n
+                             && (keeper->settings.repairs_drift
+                                 || !target->drift.n);
+            continue;
+        }
         keeper->callbacks.pushed(target->bridge, result, keeper->aux);
         if (result->error) {
             forget(memory);
@@ -142,7 +169,7 @@ take_results(struct keeper *keeper, struct work *work)
             }
         } else if (memory->datapath_id
                    && memory->session == target->session) {
-            remember(memory, result);
+            remember(keeper, memory, result);
         }
     }
     if (failed) {
@@ -168,7 +195,10 @@ verify(void *keeper_)
     struct keeper *keeper = keeper_;
     keeper->verify_since = 0;
     for (size_t i = 0; i < keeper->settings.n_bridges; i++) {
-        keeper->bridges[i].dirty |= keeper->bridges[i].datapath_id != 0;
+        struct bridge_memory *memory = &keeper->bridges[i];
+        bool *wanted = keeper->settings.repairs_drift ? &memory->dirty
+                       : &memory->check;
+        *wanted |= memory->datapath_id != 0;
     }
     start(keeper);
 }
@@ -181,7 +211,8 @@ has_more(const struct keeper *keeper)
     for (size_t i = 0; keeper->topology && i < keeper->settings.n_bridges;
          i++) {
         const struct bridge_memory *memory = &keeper->bridges[i];
-        more |= memory->dirty || memory->ports_changed || memory->flood;
+        more |= memory->dirty || memory->check || memory->attest
+                || memory->ports_changed || memory->flood;
     }
     return more;
 }
@@ -195,7 +226,8 @@ end_work(struct keeper *keeper)
     if (work->kind == WORK_READ) {
         take_topology(keeper, work);
         wanted = has_more(keeper);
-    } else if (work->kind == WORK_PUSH) {
+    } else if (work->kind == WORK_PUSH || work->kind == WORK_CHECK
+               || work->kind == WORK_ATTEST) {
         take_results(keeper, work);
     }
     work_destroy(work);
@@ -221,7 +253,7 @@ sent(const char *error, void *target_)
     } else {
         target->result->elapsed_ms = time_msec() - work->start_ms;
         keeper->callbacks.pushed(target->bridge, target->result, keeper->aux);
-        remember(memory, target->result);
+        remember(keeper, memory, target->result);
         memory->flood = true;
         verify_soon(keeper);
     }
@@ -291,8 +323,9 @@ add_target(struct keeper *keeper, struct work *work, size_t bridge)
     struct target *target = &work->targets[work->n++];
     *target = (struct target) {
         .bridge = bridge, .session = keeper->bridges[bridge].session,
-        .keeper = keeper,
+        .keeper = keeper, .known = is_known(&keeper->bridges[bridge]),
     };
+    flow_set_init(&target->drift, keeper->settings.table_base);
     return target;
 }
 
@@ -338,7 +371,27 @@ add_push(struct keeper *keeper, size_t i, struct work *work)
 {
     struct bridge_memory *memory = &keeper->bridges[i];
     if (memory->dirty) {
-        memory->dirty = false;
+        memory->dirty = memory->check = false;
+        add_target(keeper, work, i)->ports = resolve(keeper, i);
+    }
+}
+
+static void
+add_check(struct keeper *keeper, size_t i, struct work *work)
+{
+    struct bridge_memory *memory = &keeper->bridges[i];
+    if (memory->check) {
+        memory->check = false;
+        add_target(keeper, work, i)->ports = resolve(keeper, i);
+    }
+}
+
+static void
+add_attest(struct keeper *keeper, size_t i, struct work *work)
+{
+    struct bridge_memory *memory = &keeper->bridges[i];
+    if (memory->attest) {
+        memory->attest = false;
         add_target(keeper, work, i)->ports = resolve(keeper, i);
     }
 }
@@ -368,7 +421,9 @@ choose_work(struct keeper *keeper, struct work *work)
         keeper->reload = false;
         return true;
     }
-    return choose(keeper, work, WORK_PUSH, add_push);
+    return choose(keeper, work, WORK_PUSH, add_push)
+           || choose(keeper, work, WORK_CHECK, add_check)
+           || choose(keeper, work, WORK_ATTEST, add_attest);
 }
 
 /* Starts what is wanted, unless something is under way: its end starts it. */
@@ -381,7 +436,7 @@ start(struct keeper *keeper)
     if (keeper->modes_changed) {
         /* No thread reads the topology now. */
         keeper->modes_changed = false;
-        modes_apply(&keeper->modes, keeper->topology, false);
+        modes_apply(keeper->settings.modes, keeper->topology, false);
         set_all_dirty(keeper);
     }
     struct work *work = work_create(&keeper->settings, &keeper->reports,
@@ -415,12 +470,12 @@ keeper_create(struct loop *loop, const struct keeper_settings *settings,
 {
     struct keeper *keeper = xzalloc(sizeof *keeper);
     keeper->settings = *settings;
-    keeper_set_reports(keeper, settings->reports, settings->adopt_seconds);
+    keeper_set_reports(keeper, settings->reports, settings->adopt_seconds,
+                       settings->repairs_drift);
     keeper->callbacks = *callbacks;
     keeper->aux = aux;
     keeper->bridges = xcalloc(settings->n_bridges + 1,
                               sizeof *keeper->bridges);
-    modes_init(&keeper->modes);
     keeper->done_fd = eventfd(0, EFD_CLOEXEC);
     if (keeper->done_fd < 0) {
         ovs_fatal(errno, "eventfd");
@@ -456,7 +511,6 @@ keeper_destroy(struct keeper *keeper)
         forget(&keeper->bridges[i]);
     }
     topology_destroy(keeper->topology);
-    modes_destroy(&keeper->modes);
     free(keeper->bridges);
     free(keeper);
 }
@@ -464,10 +518,11 @@ keeper_destroy(struct keeper *keeper)
 void
 keeper_set_reports(struct keeper *keeper,
                    const struct report_settings *reports,
-                   uint16_t adopt_seconds)
+                   uint16_t adopt_seconds, bool repairs_drift)
 {
     keeper->reports = *reports;
     keeper->settings.adopt_seconds = adopt_seconds;
+    keeper->settings.repairs_drift = repairs_drift;
 }
 
 void
@@ -509,19 +564,29 @@ keeper_ports_changed(struct keeper *keeper, size_t i)
     }
 }
 
+void
+keeper_attest(struct keeper *keeper)
+{
+    for (size_t i = 0; i < keeper->settings.n_bridges; i++) {
+        keeper->bridges[i].attest = keeper->bridges[i].datapath_id != 0;
+    }
+    start(keeper);
+}
+
+void
+keeper_flows_changed(struct keeper *keeper)
+{
+    verify_soon(keeper);
+}
+
 char *
 keeper_set_mode(struct keeper *keeper, const char *name, const char *mode)
 {
-    char *error = modes_set(&keeper->modes, keeper->topology, name, mode);
+    char *error = modes_set(keeper->settings.modes, keeper->topology, name,
+                            mode);
     if (!error && keeper->topology) {
         keeper->modes_changed = true;
         start(keeper);
     }
     return error;
-}
-
-const struct modes *
-keeper_modes(const struct keeper *keeper)
-{
-    return &keeper->modes;
 }

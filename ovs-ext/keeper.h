@@ -18,11 +18,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "attest-log.h"
 #include "loop.h"
 #include "model.h"
 #include "modes.h"
 #include "openflow.h"
-#include "ovsdb.h"
+#include "ovsdb-rows.h"
 #include "pipeline.h"
 #include "push.h"
 #include "report.h"
@@ -39,8 +40,11 @@ struct keeper_settings {
     int timeout_ms;
     uint16_t adopt_seconds;
     uint8_t table_base;
+    bool repairs_drift;         /* What others have changed. */
     const struct report_settings *reports;
+    struct modes *modes;        /* Set by hand, also before it was created. */
     const struct tls_settings *ssl;
+    const struct attest_settings *attest; /* NULL: never. */
 };
 
 struct keeper_callbacks {
@@ -48,8 +52,16 @@ struct keeper_callbacks {
      * then they are wrong, as 'report' says.  It is valid until the next
      * call. */
     void (*loaded)(const struct topology *, struct report *, void *aux);
+    /* A push to 'bridge' (an index) has read back what differs from what the
+     * last one left: 'drift' turns the one into the other, and may be
+     * empty. */
+    void (*verified)(size_t bridge, const struct flow_set *drift,
+                     const struct ports *, void *aux);
     /* A push to 'bridge' (an index) has ended, with or without an error. */
     void (*pushed)(size_t bridge, const struct push_result *, void *aux);
+    /* Statements of 'bridge' were made, or not, as 'error' says. */
+    void (*attested)(size_t bridge, const struct attest_counts *,
+                     const char *error, void *aux);
     /* There is nothing left to do, for now. */
     void (*idle)(void *aux);
     /* What OVSDB says; NULL if it is not there. */
@@ -67,7 +79,7 @@ void keeper_destroy(struct keeper *);
 
 /* From the next push on. */
 void keeper_set_reports(struct keeper *, const struct report_settings *,
-                        uint16_t adopt_seconds);
+                        uint16_t adopt_seconds, bool repairs_drift);
 
 /* Reads the manifests (again), and then pushes to all bridges. */
 void keeper_reload(struct keeper *);
@@ -82,9 +94,14 @@ void keeper_bridge_down(struct keeper *, size_t i);
 /* Something has changed in OVSDB that may concern bridge 'i'. */
 void keeper_ports_changed(struct keeper *, size_t i);
 
-/* Modes that were set by hand: see modes.h. */
+/* Makes statements of all bridges that are there. */
+void keeper_attest(struct keeper *);
+
+/* Somebody may have changed flows: reads back soon. */
+void keeper_flows_changed(struct keeper *);
+
+/* Sets one by hand, and pushes: see modes.h. */
 char *keeper_set_mode(struct keeper *, const char *name, const char *mode)
     OVS_WARN_UNUSED_RESULT;
-const struct modes *keeper_modes(const struct keeper *);
 
 #endif /* keeper.h */

@@ -21,18 +21,6 @@ modes_destroy(struct modes *modes)
     shash_destroy(&modes->declared);
 }
 
-static bool
-mode_from_string(const char *name, enum mode *mode)
-{
-    for (enum mode m = MODE_LEARN; m <= MODE_ENFORCE; m++) {
-        if (!strcmp(name, mode_to_string(m))) {
-            *mode = m;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Where 'topology' keeps the mode of 'name', or NULL. */
 static enum mode *
 find_mode(const struct topology *topology, const char *name)

@@ -190,6 +190,8 @@ handle_message(struct openflow *of, const struct ofp_header *oh)
     case OFPTYPE_FLOW_STATS_REPLY:
     case OFPTYPE_AGGREGATE_STATS_REPLY:
     case OFPTYPE_METER_STATS_REPLY:
+    case OFPTYPE_FLOW_MONITOR_STATS_REPLY:
+    case OFPTYPE_FLOW_MONITOR_RESUMED:
         of->callbacks.message(oh, of->aux);
         break;
     }

@@ -16,6 +16,8 @@
 #include "arguments.h"
 #include "configure.h"
 #include "daemon.h"
+#include "drift.h"
+#include "enabled.h"
 #include "fatal-signal.h"
 #include "flow.h"
 #include "hear.h"
@@ -31,35 +33,74 @@ VLOG_DEFINE_THIS_MODULE(sdfwd);
 
 enum { EXIT_MANIFEST = 1, EXIT_BRIDGE = 3 };
 
+/* After the start, when bridges are as they should be. */
+#define FIRST_STATEMENTS_MS 3000
+
 static void apply_settings(struct daemon *, unsigned int effects);
+static void begin_anew(struct daemon *);
 
 /* What the keeper tells. */
 
 static void
-log_report(const struct report *report)
+log_finding(const struct finding *f, void *aux OVS_UNUSED)
 {
-    for (size_t i = 0; i < report->n; i++) {
-        const struct finding *f = &report->findings[i];
-        VLOG(f->severity == SEVERITY_ERROR ? VLL_ERR : VLL_WARN, "%s:%d: %s",
-             f->file ? f->file : "?", f->line, f->message);
-    }
+    char *text = finding_format(f);
+    VLOG(f->severity == SEVERITY_ERROR ? VLL_ERR : VLL_WARN, "%s", text);
+    free(text);
 }
 
 /* The workloads are of a topology that goes away; the push that follows finds
  * those of the new one. */
 static void
-forget_ports(struct daemon *d)
+forget_ports(struct bridge_state *b)
 {
-    for (size_t i = 0; i < d->bridge_names.n; i++) {
-        memset(d->bridges[i].by_port, 0,
-               PORT_MAX * sizeof *d->bridges[i].by_port);
+    memset(b->by_port, 0, PORT_MAX * sizeof *b->by_port);
+    overlay_unref(b->overlay);
+    b->overlay = NULL;
+}
+
+static void
+log_lines(const struct bridge_state *b, const struct svec *lines,
+          const char *what)
+{
+    for (size_t i = 0; i < lines->n; i++) {
+        VLOG_WARN("%s: %s%s", b->daemon->bridge_names.names[b->index], what,
+                  lines->names[i]);
     }
+}
+
+/* Logs in what two overlays of a bridge differ. */
+static void
+log_overlay(const struct bridge_state *b, const struct overlay *before,
+            const struct overlay *now)
+{
+    struct svec was, is, gone, both, new;
+    overlay_describe(before, &was);
+    overlay_describe(now, &is);
+    svec_diff(&is, &was, &new, &both, &gone);
+    log_lines(b, &new, "by hand: ");
+    log_lines(b, &gone, "no longer by hand: ");
+    svec_destroy(&new);
+    svec_destroy(&both);
+    svec_destroy(&gone);
+    svec_destroy(&was);
+    svec_destroy(&is);
+    static const struct svec none = SVEC_EMPTY_INITIALIZER;
+    svec_diff(now ? &now->problems : &none,
+              before ? &before->problems : &none, &new, &both, &gone);
+    log_lines(b, &new, "");
+    svec_destroy(&new);
+    svec_destroy(&both);
+    svec_destroy(&gone);
 }
 
 static void
 learn_ports(struct bridge_state *b, const struct ports *ports)
 {
-    memset(b->by_port, 0, PORT_MAX * sizeof *b->by_port);
+    log_overlay(b, b->overlay, ports->overlay);
+    forget_ports(b);
+    b->overlay = overlay_ref(ports->overlay);
+    respond_overlay_changed(b);
     for (size_t i = 0; i < ports->n_workloads; i++) {
         if (ports->of_workload[i]) {
             b->by_port[ports->of_workload[i]] = ports->workloads[i];
@@ -76,8 +117,7 @@ note_broken(struct daemon *d, const struct report *report)
     for (size_t i = 0; i < report->n && !d->broken; i++) {
         const struct finding *f = &report->findings[i];
         if (f->severity == SEVERITY_ERROR) {
-            d->broken = xasprintf("%s:%d: %s", f->file ? f->file : "?",
-                                  f->line, f->message);
+            d->broken = finding_format(f);
         }
     }
 }
@@ -86,23 +126,34 @@ static void
 loaded(const struct topology *topology, struct report *report, void *d_)
 {
     struct daemon *d = d_;
-    log_report(report);
+    findings_tell(&d->warnings, report, topology != NULL, log_finding, NULL);
     note_broken(d, report);
     if (topology) {
         VLOG_INFO("read %"PRIuSIZE" applications", topology->n_applications);
         d->topology = topology;
         d->loaded_ms = time_wall_msec();
-        forget_ports(d);
-        web_forget_topology(d->web);
-        if (d->topology_watch) {
-            topology_watch_update(d->topology_watch, topology);
+        for (size_t i = 0; i < d->bridge_names.n; i++) {
+            forget_ports(&d->bridges[i]);
+            respond_forget(&d->bridges[i].respond);
         }
+        web_forget_topology(d->web);
     } else {
         VLOG_ERR("the manifests have errors; %s",
                  d->topology ? "the last good policy stays in force"
                  : "bridges stay as they are");
         d->status = EXIT_MANIFEST;
     }
+    if (d->topology_watch) {
+        topology_watch_update(d->topology_watch, topology);
+    }
+}
+
+static void
+verified(size_t bridge, const struct flow_set *drift,
+         const struct ports *ports, void *d_)
+{
+    struct daemon *d = d_;
+    drift_found(&d->bridges[bridge], drift, ports);
 }
 
 static void
@@ -125,6 +176,10 @@ pushed(size_t bridge, const struct push_result *result, void *d_)
     b->n_flows = result->wanted.n;
     b->n_local = result->n_local;
     learn_ports(b, result->ports);
+    if (b->up && !b->drift.watching) {
+        b->drift.watching = true;
+        drift_watch(b);
+    }
     web_note_push(d->web, b, result);
     if (result->warning) {
         VLOG_WARN("%s", result->warning);
@@ -138,6 +193,39 @@ pushed(size_t bridge, const struct push_result *result, void *d_)
                   result->counts.removed, result->counts.unchanged,
                   result->n_local, result->elapsed_ms);
     }
+}
+
+static void
+attested(size_t bridge, const struct attest_counts *counts, const char *error,
+         void *d_)
+{
+    struct daemon *d = d_;
+    struct bridge_state *b = &d->bridges[bridge];
+    if (error && nullable_string_is_equal(error, b->attest_error)) {
+        return;                 /* Said already. */
+    } else if (error) {
+        VLOG_WARN("%s: no statements: %s", d->bridge_names.names[bridge],
+                  error);
+    } else if (counts->n_deviate != b->attested.n_deviate) {
+        VLOG_INFO("%s: %"PRIuSIZE" of %"PRIuSIZE" workloads conform",
+                  d->bridge_names.names[bridge], counts->n - counts->n_deviate,
+                  counts->n);
+    }
+    free(b->attest_error);
+    b->attest_error = nullable_xstrdup(error);
+    if (!error) {
+        b->attested = *counts;
+        b->attested_ms = time_wall_msec();
+    }
+}
+
+static void
+make_statements(void *d_)
+{
+    struct daemon *d = d_;
+    keeper_attest(d->keeper);
+    timer_set(d->attest_timer, 1000LL * settings_number(
+                  &d->started_with, SETTING_ATTEST_INTERVAL));
 }
 
 static void
@@ -179,7 +267,7 @@ static void
 bridge_down(const char *why, void *b_)
 {
     struct bridge_state *b = b_;
-    b->up = b->in_force = false;
+    b->up = b->in_force = b->drift.watching = false;
     keeper_bridge_down(b->daemon->keeper, b->index);
     link_use_cancel(&b->use);
     restore_wait_bridge_changed(b->daemon->restore_wait);
@@ -203,6 +291,10 @@ static void
 database_changed(void *d_)
 {
     struct daemon *d = d_;
+    if (enabled_update(d, ovsdb_watch_rows(d->ovsdb_watch))) {
+        begin_anew(d);
+        return;
+    }
     for (size_t i = 0; i < d->bridge_names.n; i++) {
         keeper_ports_changed(d->keeper, i);
     }
@@ -286,11 +378,11 @@ hang_up(void *d_)
         return;                 /* It is about to read them anyway. */
     }
     VLOG_INFO("SIGHUP: reading the settings and the manifests");
-    /* What could not be opened is tried again. */
-    apply_settings(d, configure_from_files(d) | 1u << EFFECT_SINKS);
     for (size_t i = 0; i < d->n_sinks; i++) {
         sink_reopen(d->sinks[i]);
     }
+    /* What could not be opened is tried again. */
+    apply_settings(d, configure_from_files(d) | 1u << EFFECT_SINKS);
     if (!d->again) {
         keeper_reload(d->keeper);
     }
@@ -326,9 +418,12 @@ take_report_settings(struct daemon *d)
     d->reports = (struct report_settings) {
         .limit = { tuples, tuples },
         .timeout_s = settings_number(&d->settings, SETTING_INTERVAL),
-        .meter = 0x5dfd, .meter_rate = 1000, .meter_burst = 2000,
+        .meter = REPORT_METER, .meter_rate = 1000, .meter_burst = 2000,
+        .captures = settings_text(&d->settings, SETTING_CAPTURE) != NULL,
     };
     d->fold.alone = settings_number(&d->settings, SETTING_ALONE);
+    d->repairs_drift = !strcmp(settings_text(&d->settings, SETTING_DRIFT),
+                               "repair");
 }
 
 /* What the settings say of bridges and flows. */
@@ -336,16 +431,14 @@ static struct keeper_settings
 take_settings(struct daemon *d)
 {
     const struct settings *s = &d->settings;
-    svec_clone(&d->bridge_names, settings_list(s, SETTING_BRIDGE));
-    svec_clone(&d->paths, settings_list(s, SETTING_TOPOLOGY));
+    enabled_list(d, &d->bridge_names, &d->paths);
     d->db = nullable_xstrdup(settings_text(s, SETTING_DB));
     d->table_base = settings_number(s, SETTING_TABLE_BASE);
-    d->waiting = !d->paths.n || !d->bridge_names.n;
-    if (d->waiting) {
-        /* No topology is not the same as an empty one. */
-        svec_clear(&d->bridge_names);
-    }
+    d->waiting = !d->bridge_names.n;
     take_report_settings(d);
+    /* Which outlive a SIGHUP. */
+    d->attest.file = settings_text(&d->started_with, SETTING_ATTEST);
+    d->attest.key = settings_text(&d->started_with, SETTING_ATTEST_KEY);
     return (struct keeper_settings) {
         .paths = (const char *const *) d->paths.names,
         .n_paths = d->paths.n,
@@ -355,8 +448,11 @@ take_settings(struct daemon *d)
         .timeout_ms = 10000,
         .adopt_seconds = settings_number(s, SETTING_ADOPT),
         .table_base = d->table_base,
+        .repairs_drift = d->repairs_drift,
         .reports = &d->reports,
+        .modes = &d->modes,
         .ssl = &d->ssl,
+        .attest = d->attest.file ? &d->attest : NULL,
     };
 }
 
@@ -395,7 +491,7 @@ static void
 begin(struct daemon *d)
 {
     static const struct keeper_callbacks keeper_callbacks = {
-        loaded, pushed, idle, get_rows, get_openflow,
+        loaded, verified, pushed, attested, idle, get_rows, get_openflow,
     };
     const struct keeper_settings keeper_settings = take_settings(d);
     d->again = false;
@@ -406,16 +502,20 @@ begin(struct daemon *d)
             .by_port = xcalloc(PORT_MAX, sizeof *d->bridges[i].by_port),
         };
         hear_create(&d->bridges[i]);
+        respond_init(&d->bridges[i].respond);
         link_use_init(&d->bridges[i].use);
     }
     d->keeper = keeper_create(d->loop, &keeper_settings, &keeper_callbacks, d);
     if (!d->once) {
         start_watching(d);
     }
+    if (d->attest.file && !d->once) {
+        d->attest_timer = timer_create_in(d->loop, make_statements, d);
+        timer_set(d->attest_timer, FIRST_STATEMENTS_MS);
+    }
     if (d->waiting) {
         VLOG_WARN("waiting for bridges and topologies to be set, by flags, "
-                  "a file or OVSDB (ovs-vsctl set open_vswitch . "
-                  "other_config:sdfw-bridge=BRIDGE "
+                  "a file or OVSDB (ovs-vsctl set bridge BRIDGE "
                   "other_config:sdfw-topology=PATH)");
         be_ready(d);
     } else {
@@ -427,17 +527,19 @@ begin(struct daemon *d)
 static void
 renumber_bridges(struct daemon *d)
 {
-    const struct svec *names = settings_list(&d->settings, SETTING_BRIDGE);
-    size_t n = settings_text(&d->settings, SETTING_TOPOLOGY) ? names->n : 0;
+    struct svec names, paths;
+    enabled_list(d, &names, &paths);
     uint8_t map[UINT8_MAX + 1];
     memset(map, UINT8_MAX, sizeof map);
     for (size_t i = 0; i < d->bridge_names.n; i++) {
-        for (size_t j = 0; j < n; j++) {
-            if (!strcmp(d->bridge_names.names[i], names->names[j])) {
+        for (size_t j = 0; j < names.n; j++) {
+            if (!strcmp(d->bridge_names.names[i], names.names[j])) {
                 map[i] = j;
             }
         }
     }
+    svec_destroy(&names);
+    svec_destroy(&paths);
     book_renumber(&d->book, map);
     fold_renumber(&d->fold, map);
 }
@@ -449,6 +551,8 @@ finish(struct daemon *d)
     if (d->again) {
         renumber_bridges(d);
     }
+    timer_destroy(d->attest_timer);
+    d->attest_timer = NULL;
     keeper_destroy(d->keeper);
     topology_watch_destroy(d->topology_watch);
     restore_wait_destroy(d->restore_wait);
@@ -457,8 +561,12 @@ finish(struct daemon *d)
         openflow_destroy(d->bridges[i].openflow);
         hear_destroy(&d->bridges[i]);
         link_use_destroy(&d->bridges[i].use);
+        drift_forget(&d->bridges[i]);
+        respond_destroy(&d->bridges[i].respond);
+        forget_ports(&d->bridges[i]);
         free(d->bridges[i].by_port);
         free(d->bridges[i].error);
+        free(d->bridges[i].attest_error);
     }
     free(d->bridges);
     free(d->broken);
@@ -483,18 +591,26 @@ apply_settings(struct daemon *d, unsigned int effects)
             free(error);
         }
     }
-    if (effects & 1u << EFFECT_PUSH) {
+    bool captures = settings_text(&d->settings, SETTING_CAPTURE);
+    if (effects & 1u << EFFECT_PUSH || captures != d->reports.captures) {
         take_report_settings(d);
         keeper_set_reports(d->keeper, &d->reports,
-                           settings_number(&d->settings, SETTING_ADOPT));
+                           settings_number(&d->settings, SETTING_ADOPT),
+                           d->repairs_drift);
         keeper_push_all(d->keeper);
     }
     if (effects & 1u << EFFECT_CONNECT) {
-        VLOG_INFO("beginning anew, with other bridges, topologies or tables; "
-                  "what is installed stays in force");
-        d->again = true;
-        loop_stop(d->loop);
+        begin_anew(d);
     }
+}
+
+static void
+begin_anew(struct daemon *d)
+{
+    VLOG_INFO("beginning anew, with other bridges, topologies or tables; what "
+              "is installed stays in force");
+    d->again = true;
+    loop_stop(d->loop);
 }
 
 /* All but the bridges. */
@@ -523,6 +639,7 @@ run(struct daemon *d)
         begin(d);
         loop_run(d->loop);
         finish(d);
+        enabled_clear(d);
     } while (d->again && !d->ending);
     appctl_destroy(appctl);
     web_destroy(d->web);
@@ -547,7 +664,8 @@ main(int argc, char *argv[])
     flow_limit_vlans(LEGACY_MAX_VLAN_HEADERS);
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_WARN);
     static const char *const talkative[] = { "sdfwd", "configure",
-                                             "deviations", "http",
+                                             "deviations", "enabled",
+                                             "http",
                                              "privileges",
                                              "sinks" };
     for (size_t i = 0; i < ARRAY_SIZE(talkative); i++) {
@@ -555,6 +673,11 @@ main(int argc, char *argv[])
                         VLL_INFO);
     }
     vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
+    /* What it says of addresses, an error of ours says. */
+    vlog_set_levels(vlog_module_from_name("socket_util"), VLF_CONSOLE,
+                    VLL_OFF);
+    shash_init(&d.warnings);
+    modes_init(&d.modes);
     settings_init(&d.settings);
     arguments_parse(argc, argv, &d);
     configure_started(&d);
@@ -579,6 +702,9 @@ main(int argc, char *argv[])
     }
     free(error);
     loop_destroy(d.loop);
+    enabled_destroy(&d);
     configure_destroy(&d);
+    shash_destroy(&d.warnings);
+    modes_destroy(&d.modes);
     return d.once || d.check_config ? d.status : EXIT_SUCCESS;
 }

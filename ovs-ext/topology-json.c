@@ -7,6 +7,7 @@
 #include <openvswitch/json.h>
 
 #include "daemon.h"
+#include "overlay.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -15,6 +16,7 @@ struct place {
     const struct workload *workload;
     const char *bridge;
     uint16_t port;
+    const struct quarantine *quarantine; /* Or NULL. */
 };
 
 struct places {
@@ -45,6 +47,7 @@ find_places(const struct daemon *d, struct places *places)
             }
             places->all[places->n++] = (struct place) {
                 b->by_port[port], d->bridge_names.names[i], port,
+                overlay_find_quarantine(b->overlay, b->by_port[port]),
             };
         }
     }
@@ -119,38 +122,81 @@ workload_to_json(const struct workload *w, const struct places *places)
         put_text(json, "bridge", place->bridge);
         put_number(json, "port", place->port);
     }
+    if (place && place->quarantine) {
+        put_text(json, "quarantine", place->quarantine->reason);
+        put_time(json, "quarantine_until", place->quarantine->until * 1000LL);
+    }
     return json;
 }
 
+/* All of 'service'.  Each bridge knows those that were bound by hand; some
+ * take the place of one that is declared. */
 static struct json *
-service_to_json(const struct service *service, const struct places *places)
+workloads_to_json(const struct daemon *d, const struct service *service,
+                  const struct places *places)
+{
+    const struct overlay *overlay = d->bridge_names.n ? d->bridges[0].overlay
+                                                      : NULL;
+    size_t n_own = overlay ? overlay->n_workloads : 0;
+    struct json *json = json_array_create_empty();
+    for (size_t i = 0; i < service->n_workloads; i++) {
+        const struct workload *w = service->workloads[i];
+        bool replaced = false;
+        for (size_t j = 0; j < n_own; j++) {
+            replaced |= overlay->workloads[j]->index == w->index;
+        }
+        if (!replaced) {
+            json_array_add(json, workload_to_json(w, places));
+        }
+    }
+    for (size_t i = 0; i < n_own; i++) {
+        if (workload_is_in(overlay->workloads[i], service)) {
+            json_array_add(json, workload_to_json(overlay->workloads[i],
+                                                  places));
+        }
+    }
+    return json;
+}
+
+/* The strictest mode that it has on a bridge. */
+static enum mode
+find_mode(const struct daemon *d, const struct service *service)
+{
+    enum mode mode = d->bridge_names.n ? MODE_INHERIT : service_mode(service);
+    for (size_t i = 0; i < d->bridge_names.n; i++) {
+        mode = MAX(mode, overlay_service_mode(d->bridges[i].overlay,
+                                              service));
+    }
+    return mode;
+}
+
+static struct json *
+service_to_json(const struct daemon *d, const struct service *service,
+                const struct places *places)
 {
     struct json *json = json_object_create();
-    struct json *workloads = json_array_create_empty();
-    for (size_t i = 0; i < service->n_workloads; i++) {
-        json_array_add(workloads, workload_to_json(service->workloads[i],
-                                                   places));
-    }
     put_text(json, "name", service->name);
     put_text(json, "path", service->path);
     put_text(json, "segment", service->segment->name);
-    put_text(json, "mode", mode_to_string(service_mode(service)));
+    put_text(json, "mode", mode_to_string(find_mode(d, service)));
     put_where(json, service->where);
-    json_object_put(json, "workloads", workloads);
+    json_object_put(json, "workloads",
+                    workloads_to_json(d, service, places));
     return json;
 }
 
 static struct json *
-applications_to_json(const struct topology *topology,
-                     const struct places *places)
+applications_to_json(const struct daemon *d, const struct places *places)
 {
+    const struct topology *topology = d->topology;
     struct json *json = json_array_create_empty();
     for (size_t i = 0; i < topology->n_applications; i++) {
         const struct application *a = topology->applications[i];
         struct json *application = json_object_create();
         struct json *services = json_array_create_empty();
         for (size_t j = 0; j < a->n_services; j++) {
-            json_array_add(services, service_to_json(a->services[j], places));
+            json_array_add(services, service_to_json(d, a->services[j],
+                                                     places));
         }
         put_text(application, "name", a->name);
         put_text(application, "version", a->version);
@@ -316,7 +362,7 @@ topology_to_json(const struct daemon *d, long long int now_ms)
         struct places places = { .n = 0 };
         find_places(d, &places);
         json_object_put(json, "applications",
-                        applications_to_json(d->topology, &places));
+                        applications_to_json(d, &places));
         json_object_put(json, "networks", networks_to_json(d->topology));
         json_object_put(json, "links", links_to_json(d, now_ms));
         free(places.all);

@@ -142,7 +142,7 @@ def test_dead_and_slow(fleet):
     stopped.send_signal(signal.SIGSTOP)
     try:
         found, done = push(fleet, fleet.inventory(*hosts), "--timeout=8",
-                           status=5)
+                           status=6)
     finally:
         stopped.send_signal(signal.SIGCONT)
     dead = {"hv2": "refused", "hv4": "timed out", "hv7": "timed out"}
@@ -175,7 +175,7 @@ def test_two_bridges(fleet):
                          done.stdout), done.stdout
         host.unpush()
         _, done = push(fleet, fleet.inventory(two.replace(":6654", ":6655")),
-                       status=5)
+                       status=6)
         assert re.search(r"hv2 +br0 +new", done.stdout) and re.search(
             r"hv2 +br1 +old .*refused", done.stdout), done.stdout
     finally:
@@ -194,7 +194,7 @@ def test_max_fail(fleet):
     assert found["hv2"][2] == "not started: too many failed", done.stdout
     assert not any(dumps(fleet)), "nothing was sent"
     found, done = push(fleet, fleet.inventory(*hosts), "--parallel=1",
-                       "--max-fail=1", status=5)
+                       "--max-fail=1", status=6)
     assert [found[f"hv{i}"][0] for i in range(1, 5)] == \
         ["old", "new", "old", "old"], done.stdout
     assert "not started" in found["hv4"][2], done.stdout
@@ -210,7 +210,7 @@ def test_late(fleet):
     os.kill(children(process.pid)[0], signal.SIGSTOP)
     stdout, stderr = process.communicate(timeout=60)
     found = rows(stdout)
-    assert process.returncode == 5, stdout + stderr
+    assert process.returncode == 6, stdout + stderr
     assert found["hv9"][0] == "unknown" and found["hv9"][2].startswith(
         "did not end in time") and found["hv2"][0] == "new", stdout
 
@@ -226,7 +226,7 @@ def test_quiet(fleet):
     push(fleet, fleet.inventory())
     _, done = push(fleet, fleet.inventory(), "--quiet")
     assert not done.stdout + done.stderr, done
-    _, done = push(fleet, fleet.inventory(*hosts), "--quiet", status=5)
+    _, done = push(fleet, fleet.inventory(*hosts), "--quiet", status=6)
     assert not done.stdout and re.fullmatch(
         r"sdfw: hv2/br0: .*refused\n", done.stderr), done
 
@@ -260,7 +260,7 @@ def test_canary_rises(fleet):
     before = dumps(fleet)
     with Ping(fleet):
         found, done = push(fleet, canaries(fleet), "--canary-wait=3",
-                           what=fleet.no_ping, status=6)
+                           what=fleet.no_ping, status=7)
         assert dumps(fleet) == before
         fleet.labs[0].run("ovs-appctl", "revalidator/wait")
         assert fleet.labs[0].hosts["w1a"].ping("10.9.1.1"), "as before"
@@ -279,7 +279,7 @@ def test_canary_first_push(fleet):
     host = fleet.labs[0]
     with Ping(fleet):
         push(fleet, canaries(fleet), "--canary-wait=3", what=fleet.no_ping,
-             status=6)
+             status=7)
     assert not any(dumps(fleet))
     assert "NO_FLOOD" not in host.ofctl("show", "br0").stdout
 
@@ -331,7 +331,7 @@ def test_interrupt(fleet):
     os.killpg(process.pid, signal.SIGINT)   # As a terminal does.
     stdout, stderr = process.communicate(timeout=60)
     found = rows(stdout)
-    assert process.returncode == 5, stdout + stderr
+    assert process.returncode == 6, stdout + stderr
     assert found["hv9"][0] == "new" and found["hv2"] == (
         "old", "-", "not started: interrupted"), stdout
     assert [bool(flows) for flows in dumps(fleet)] == [
@@ -364,7 +364,7 @@ def test_own_files(fleet):
     other = fleet.host(3, private_key="switch-privkey.pem",
                        certificate="switch-cert.pem")
     found, done = push(fleet, fleet.inventory(fleet.host(2), other),
-                       status=5)
+                       status=6)
     assert found["hv2"][0] == "new" and found["hv3"][0] == "old" \
         and "TLS failed" in found["hv3"][2], done.stdout
     wrong = fleet.host(3, private_key="switch-privkey.pem")

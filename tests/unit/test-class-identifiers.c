@@ -96,7 +96,9 @@ test_names_with_equal_hashes_get_two_identifiers_on_every_host(
         assert_null(error);
         free(prefix);
     }
-    struct classes *classes = classes_create(t, NULL, 0);
+    struct ports *ports = ports_create(t);
+    struct classes *classes = classes_create(t, ports);
+    ports_destroy(ports);
     for (size_t i = 0; i < N_PAIRS; i++) {
         const char *a = pairs[i][0], *b = pairs[i][1];
         const char *first = strcmp(a, b) < 0 ? a : b;

@@ -164,8 +164,7 @@ static struct classes *
 make_classes(struct topology *t)
 {
     struct ports *ports = ports_create(t);
-    struct classes *classes = classes_create(t, ports->workloads,
-                                             ports->n_workloads);
+    struct classes *classes = classes_create(t, ports);
     ports_destroy(ports);
     return classes;
 }
@@ -528,10 +527,10 @@ test_a_workload_in_several_services_has_a_class_of_its_own(
 
     size_t n;
     struct endpoint end = { .service = web };
-    classes_of(classes, &end, &n);
+    classes_of(classes, &end, false, &n);
     assert_int_equal(n, 2);
     end.service = app;
-    struct class *const *of_app = classes_of(classes, &end, &n);
+    struct class *const *of_app = classes_of(classes, &end, false, &n);
     assert_int_equal(n, 1);
     assert_ptr_equal(of_app[0], of_all);
     classes_destroy(classes);
