@@ -83,9 +83,11 @@ tool_sources = $(wildcard tests/bench/*.c tests/unit/*.c) $(fuzz_sources)
 
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 library = $(OUT)/lib/libsdfw.a
+schemas = $(patsubst %,$(OUT)/obj/%.o,$(wildcard schemas/*))
 page = $(patsubst %,$(OUT)/obj/%.o,$(wildcard ovs-ext/page/*))
 
-man_pages = $(OUT)/man/sdfw.8 $(OUT)/man/sdfwd.8 $(OUT)/man/sdfw-manifest.5
+man_pages = $(OUT)/man/sdfw.8 $(OUT)/man/sdfwd.8 \
+	$(OUT)/man/sdfw-manifest.5 $(OUT)/man/sdfw-catalogue.5
 
 .PHONY: all deps demo check check-unit check-system check-man bench fuzz \
 	install clean
@@ -98,7 +100,7 @@ $(OUT)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-# The schema becomes part of the library.
+# The schemas and the catalogue become part of the library.
 $(OUT)/obj/schemas/%.o: schemas/%
 	@mkdir -p $(@D)
 	$(LD) -r -b binary -z noexecstack -o $@ $<
@@ -108,7 +110,7 @@ $(OUT)/obj/ovs-ext/page/%.o: ovs-ext/page/%
 	@mkdir -p $(@D)
 	$(LD) -r -b binary -z noexecstack -o $@ $<
 
-$(library): $(call objects,$(library_sources)) $(OUT)/obj/schemas/manifest.xsd.o
+$(library): $(call objects,$(library_sources)) $(schemas)
 	@mkdir -p $(@D)
 	rm -f $@
 	ar rcs $@ $^
@@ -148,7 +150,7 @@ $(OUT)/man/sdfwd.8: docs/man/sdfwd.inc $(OUT)/bin/sdfwd
 	sed '/^\.TH/s/"[A-Z][a-z]* [0-9]*"/"$(RELEASED)"/' $@.new >$@
 	rm $@.new
 
-$(OUT)/man/sdfw-manifest.5: docs/man/manifest.xsl schemas/manifest.xsd
+$(OUT)/man/sdfw-%.5: docs/man/schema.xsl schemas/%.xsd
 	@mkdir -p $(@D)
 	xsltproc --stringparam version $(VERSION) --stringparam date $(RELEASED) \
 		-o $@ $^
@@ -196,7 +198,7 @@ install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(DATADIR) \
 		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
 	install -m 755 $(OUT)/bin/sdfw $(OUT)/bin/sdfwd $(DESTDIR)$(SBINDIR)
-	install -m 644 schemas/*.xsd $(DESTDIR)$(DATADIR)
+	install -m 644 schemas/* $(DESTDIR)$(DATADIR)
 	install -m 644 $(filter %.5,$(man_pages)) $(DESTDIR)$(MANDIR)/man5
 	install -m 644 $(filter %.8,$(man_pages)) $(DESTDIR)$(MANDIR)/man8
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) \
