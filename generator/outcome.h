@@ -35,7 +35,7 @@ struct outcome {
     int line;                   /* 0: about the file as a whole. */
     char *name;                 /* One line, unlike others of the file. */
     char *message;              /* NULL: OUTCOME_PASS. */
-    const struct outcome_rule *rule;    /* One of 'rules' of the outcomes; NULL:
+    const struct outcome_rule *rule;    /* One of the outcomes' 'rules'; NULL:
                                          * that of 'kind'. */
     int score;                  /* How bad it is; 0: not said. */
 };

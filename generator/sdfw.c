@@ -55,8 +55,8 @@ static const struct option_help option_table[] = {
     { "key", "FILE", "sign by this private key of Ed25519 (PEM)" },
     { "verify", NULL, "verify the statements in FILEs" },
     { "public-key", "FILE", "... by this key (PEM)" },
-    { "catalogue", "FILE", "what the site knows and accepts beside the built-in "
-      "catalogue; repeatable" },
+    { "catalogue", "FILE", "what the site knows and accepts, on top of the "
+      "built-in catalogue" },
     { "fail-on", "VERDICT", "dangerous (default), unusual or unknown: "
       "exit with 4 if there is that or worse" },
     { "flows", NULL, "show flows too" },

@@ -92,6 +92,8 @@ static const struct xml_hint catalogue_hints[] = {
     { "replicas", "a percentage from 1 to 99" },
 };
 
+#define ENDS "some of service, network, inside, outside and everywhere"
+
 /* What the same name means in one element only. */
 static const struct {
     const char *element, *name, *hint;
@@ -99,8 +101,8 @@ static const struct {
     { "manifest", "version", "1, the version of the manifest language" },
     { "catalogue", "version", "1, the version of the catalogue language" },
     { "expect", "port", "one port from 0 to 65535" },
-    { "rule", "from", "some of service, network, inside, outside, everywhere" },
-    { "rule", "to", "some of service, network, inside, outside, everywhere" },
+    { "rule", "from", ENDS },
+    { "rule", "to", ENDS },
     { "accept-risk", "rule", "ids of rules, such as \"telnet rare\"" },
     { "accept-risk", "from", "an end such as shop/web or internet, or * for "
                              "any" },

@@ -1,11 +1,14 @@
 <?xml version="1.0" encoding="UTF-8"?>
-<!-- Makes sdfw-manifest(5) of schemas/manifest.xsd, so that the reference and
-     what is checked are the same words. -->
+<!-- Makes sdfw-manifest(5) of schemas/manifest.xsd, and sdfw-catalogue(5) of
+     schemas/catalogue.xsd, so that the reference and what is checked are the
+     same words. -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"
                 xmlns:xs="http://www.w3.org/2001/XMLSchema">
   <xsl:output method="text" encoding="UTF-8"/>
   <xsl:param name="version"/>
   <xsl:param name="date"/>
+  <!-- "manifest" or "catalogue". -->
+  <xsl:variable name="root" select="/xs:schema/xs:element/@name"/>
   <xsl:key name="type" match="/xs:schema/xs:*[@name]" use="@name"/>
 
   <!-- Text in one line, with what roff takes for commands escaped. -->
@@ -81,7 +84,7 @@
       <xsl:call-template name="documentation"/>
     </xsl:for-each>
     <xsl:apply-templates select="$type/xs:attribute"/>
-    <xsl:if test="$type/xs:group">
+    <xsl:if test="$type//xs:group[@ref = 'openings']">
       <xsl:text>.PP&#10;Holds openings: see below.&#10;</xsl:text>
     </xsl:if>
     <xsl:apply-templates select="$type/xs:choice/xs:element">
@@ -90,14 +93,21 @@
   </xsl:template>
 
   <xsl:template match="/xs:schema">
-    <xsl:text>.\" Made of schemas/manifest.xsd by docs/man/manifest.xsl.
-.TH SDFW\-MANIFEST 5 "</xsl:text>
+    <xsl:text>.\" Made of schemas/</xsl:text>
+    <xsl:value-of select="$root"/>
+    <xsl:text>.xsd by docs/man/schema.xsl.
+.TH SDFW\-</xsl:text>
+    <xsl:value-of select="translate($root, 'abcdefghijklmnopqrstuvwxyz',
+                                    'ABCDEFGHIJKLMNOPQRSTUVWXYZ')"/>
+    <xsl:text> 5 "</xsl:text>
     <xsl:value-of select="$date"/>
     <xsl:text>" "ovs-sdfw </xsl:text>
     <xsl:value-of select="$version"/>
     <xsl:text>" "ovs-sdfw Manual"
 .SH NAME
-sdfw\-manifest \- the language of manifests of ovs\-sdfw
+sdfw\-</xsl:text>
+    <xsl:value-of select="concat($root, ' \- the language of ', $root)"/>
+    <xsl:text>s of ovs\-sdfw
 .SH DESCRIPTION
 </xsl:text>
     <xsl:call-template name="documentation"/>
@@ -107,7 +117,15 @@ may have 64 MiB.
 .SH ELEMENTS
 </xsl:text>
     <xsl:apply-templates select="xs:element"/>
-    <xsl:text>.SH OPENINGS&#10;What a link opens, or an accept agrees to.&#10;</xsl:text>
+    <xsl:text>.SH OPENINGS&#10;</xsl:text>
+    <xsl:choose>
+      <xsl:when test="$root = 'manifest'">
+        <xsl:text>What a link opens, or an accept agrees to.&#10;</xsl:text>
+      </xsl:when>
+      <xsl:otherwise>
+        <xsl:text>What a service listens on, or a rule is about.&#10;</xsl:text>
+      </xsl:otherwise>
+    </xsl:choose>
     <xsl:apply-templates select="xs:group/xs:choice/xs:element"/>
     <xsl:text>.SH VALUES&#10;White space around a value does not count.&#10;</xsl:text>
     <xsl:for-each select="xs:simpleType">
@@ -118,7 +136,23 @@ may have 64 MiB.
     </xsl:for-each>
     <xsl:text>.SH EXAMPLE
 .nf
-&lt;manifest xmlns="urn:ovs\-sdfw:manifest:1" version="1"&gt;
+</xsl:text>
+    <xsl:choose>
+      <xsl:when test="$root = 'manifest'">
+        <xsl:call-template name="manifest-example"/>
+      </xsl:when>
+      <xsl:otherwise>
+        <xsl:call-template name="catalogue-example"/>
+      </xsl:otherwise>
+    </xsl:choose>
+    <xsl:text>.fi
+.SH SEE ALSO
+.BR sdfw (8)
+</xsl:text>
+  </xsl:template>
+
+  <xsl:template name="manifest-example">
+    <xsl:text>&lt;manifest xmlns="urn:ovs\-sdfw:manifest:1" version="1"&gt;
   &lt;network name="office"&gt;
     &lt;prefix&gt;192.0.2.0/24&lt;/prefix&gt;
     &lt;except&gt;192.0.2.13&lt;/except&gt;
@@ -137,9 +171,26 @@ may have 64 MiB.
   &lt;expect from="office" to="shop/web" protocol="tcp" port="443"
           verdict="allow"/&gt;
 &lt;/manifest&gt;
-.fi
-.SH SEE ALSO
-.BR sdfw (8)
+</xsl:text>
+  </xsl:template>
+
+  <xsl:template name="catalogue-example">
+    <xsl:text>&lt;catalogue xmlns="urn:ovs\-sdfw:catalogue:1" version="1"&gt;
+  &lt;service id="ledger" title="our ledger" class="database"
+           names="ledger" calls="backup"&gt;
+    &lt;tcp port="7400"/&gt;
+  &lt;/service&gt;
+  &lt;rule id="old\-tls" verdict="dangerous" score="60" from="outside"
+        title="the old gateway"&gt;
+    &lt;tcp port="8443"/&gt;
+    &lt;explanation&gt;It knows TLS 1.0 only.&lt;/explanation&gt;
+    &lt;instead&gt;Use tcp/443 of the new one.&lt;/instead&gt;
+  &lt;/rule&gt;
+  &lt;accept\-risk rule="old\-tls" from="partner" to="shop/web"
+               reason="moves in May" ticket="RISK\-7"
+               not\-after="2027\-06\-01T00:00:00Z"/&gt;
+  &lt;drop id="well\-known\-port"/&gt;
+&lt;/catalogue&gt;
 </xsl:text>
   </xsl:template>
 </xsl:stylesheet>

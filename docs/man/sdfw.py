@@ -19,6 +19,8 @@ EXAMPLES = {
     "clear": "systemctl stop sdfwd && sdfw clear \\-\\-bridge br0",
     "attest": "sdfw attest \\-\\-bridge br0 \\-\\-key host.pem "
               "/etc/sdfw/topology >>statements.jsonl",
+    "verify": "sdfw verify \\-\\-catalogue /etc/sdfw/catalogue.xml "
+              "/etc/sdfw/topology",
     "explain": "ovs\\-ofctl dump\\-flows br0 | tail \\-n 1 | "
                "xargs \\-d '\\en' sdfw explain shop.xml",
 }
@@ -115,7 +117,7 @@ shop/db/db\-1    4
 Done; right; nothing to change.
 .TP
 1
-A topology is wrong.
+A topology or a catalogue is wrong.
 .TP
 2
 .BR plan ", " diff :
@@ -132,6 +134,10 @@ failed or refused; or a bridge and the manifests disagree
 denied.
 .BR test :
 an assertion does not hold.
+.BR verify :
+something is as bad as
+.B \-\-fail\-on
+says.
 .BR explain :
 not of this topology.
 .TP
@@ -156,8 +162,12 @@ What
 .B trace \-\-bridge
 asks.
 .TP
-.I PREFIX/share/sdfw/manifest.xsd
-The schema of manifests, for editors; \fBsdfw\fR has its own copy.
+.I PREFIX/share/sdfw/manifest.xsd, PREFIX/share/sdfw/catalogue.xsd
+The schemas of manifests and catalogues, for editors; \fBsdfw\fR has its own
+copy.
+.TP
+.I PREFIX/share/sdfw/catalogue.xml
+The built\-in catalogue, to read; \fBsdfw\fR has its own copy.
 .SH EXAMPLES
 In CI, without a bridge:
 .PP
@@ -196,6 +206,7 @@ sdfw plan \-\-bridge br0 topology >/dev/null || echo "no: $?"
 .fi
 .SH SEE ALSO
 .BR sdfw\-manifest (5),
+.BR sdfw\-catalogue (5),
 .BR ovs\-vswitchd (8),
 .BR ovs\-vsctl (8),
 .BR ovs\-ofctl (8),
