@@ -225,7 +225,8 @@ catalogue_nearest(const struct catalogue *catalogue, const char *id,
 
 static void
 resolve_word(const struct catalogue *catalogue, struct service_set *set,
-             const char *word, struct location where, struct report *report)
+             const char *word, const char *owner, struct location where,
+             struct report *report)
 {
     bool found = false;
     for (size_t i = 0; i < catalogue->n_services; i++) {
@@ -235,18 +236,23 @@ resolve_word(const struct catalogue *catalogue, struct service_set *set,
             found = true;
         }
     }
-    if (!found) {
-        const char *nearest = catalogue_nearest(catalogue, word, true, false);
-        report_error(report, where, "no service has the id or class '%s'%s%s"
-                     "%s", word, nearest ? "; did you mean '" : "; declare "
-                     "it with <service>, or drop this too",
-                     nearest ? nearest : "", nearest ? "'?" : "");
+    const char *nearest = found ? NULL
+                          : catalogue_nearest(catalogue, word, true, false);
+    if (nearest) {
+        report_error(report, where, "'%s' names '%s', which no service has as "
+                     "its id or class; did you mean '%s'?", owner, word,
+                     nearest);
+    } else if (!found) {
+        report_error(report, where, "'%s' names '%s', which no service has as "
+                     "its id or class; declare it with <service>, or drop or "
+                     "override '%s' too", owner, word, owner);
     }
 }
 
+/* 'owner' is the id of the rule or service that has 'set'. */
 static void
 resolve(const struct catalogue *catalogue, struct service_set *set,
-        struct location where, struct report *report)
+        const char *owner, struct location where, struct report *report)
 {
     if (!set->text) {
         return;
@@ -257,7 +263,7 @@ resolve(const struct catalogue *catalogue, struct service_set *set,
     const char *word;
     size_t i;
     SVEC_FOR_EACH (i, word, &words) {
-        resolve_word(catalogue, set, word, where, report);
+        resolve_word(catalogue, set, word, owner, where, report);
     }
     svec_destroy(&words);
 }
@@ -266,16 +272,17 @@ static void
 resolve_all(const struct catalogue *catalogue, struct report *report)
 {
     for (size_t i = 0; i < catalogue->n_services; i++) {
-        struct well_known *service = catalogue->services[i];
-        resolve(catalogue, &service->calls, service->where, report);
+        struct well_known *s = catalogue->services[i];
+        resolve(catalogue, &s->calls, s->id, s->where, report);
     }
     for (size_t i = 0; i < catalogue->n_rules; i++) {
-        struct rule *rule = catalogue->rules[i];
-        resolve(catalogue, &rule->service, rule->where, report);
-        resolve(catalogue, &rule->from_like, rule->where, report);
-        resolve(catalogue, &rule->from_unlike, rule->where, report);
-        resolve(catalogue, &rule->to_like, rule->where, report);
-        resolve(catalogue, &rule->to_unlike, rule->where, report);
+        struct rule *r = catalogue->rules[i];
+        struct service_set *sets[] = { &r->service, &r->from_like,
+                                       &r->from_unlike, &r->to_like,
+                                       &r->to_unlike };
+        for (size_t j = 0; j < ARRAY_SIZE(sets); j++) {
+            resolve(catalogue, sets[j], r->id, r->where, report);
+        }
     }
 }
 

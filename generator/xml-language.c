@@ -84,7 +84,12 @@ static const struct xml_hint catalogue_hints[] = {
     { "relation", "some of same-service, same-application and "
                   "other-application" },
     { "server-name", "same or other" },
-    { "call", "expected or unexpected" },
+    { "call", "\"expected\" or \"unexpected\"" },
+    { "title", "a text of 1 to 1024 characters" },
+    { "reason", "a text of 1 to 1024 characters" },
+    { "ticket", "a text of 1 to 1024 characters" },
+    { "explanation", "a text of 1 to 1024 characters" },
+    { "instead", "a text of 1 to 1024 characters" },
     { "min-ports", "a number from 1 to 65536" },
     { "rare", "a percentage from 1 to 100" },
     { "common", "a percentage from 1 to 100" },
