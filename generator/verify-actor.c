@@ -129,18 +129,6 @@ is_private(const struct prefix *prefix)
     return false;
 }
 
-static bool
-is_excepted(const struct network *network, const struct prefix *prefix)
-{
-    for (size_t i = 0; i < network->n_exceptions; i++) {
-        const struct prefix *e = &network->exceptions[i];
-        if (e->len == prefix->len && prefix_holds(e, &prefix->addr)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static unsigned int
 network_kinds(const struct network *network)
 {
@@ -148,7 +136,7 @@ network_kinds(const struct network *network)
     for (size_t i = 0; i < network->n_prefixes; i++) {
         const struct prefix *p = &network->prefixes[i];
         bool v4 = IN6_IS_ADDR_V4MAPPED(&p->addr) && p->len >= 96;
-        if (is_private(p) || is_excepted(network, p)) {
+        if (is_private(p)) {
             continue;
         }
         kinds |= END_OUTSIDE;
