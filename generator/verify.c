@@ -301,6 +301,7 @@ weigh(const struct verifier *v, const struct deed *deed,
         }
         f->verdict = decides->verdict;
         f->score = decides->score;
+        f->accepted = NULL;     /* It was not enough. */
     } else if (f->accepted) {
         f->n_rules = 0;
         f->verdict = VERIFY_KNOWN_GOOD;
