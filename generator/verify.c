@@ -282,10 +282,14 @@ find_rules(const struct verifier *v, const struct deed *deed,
 {
     for (size_t i = 0; i < v->catalogue->n_rules; i++) {
         const struct rule *rule = v->catalogue->rules[i];
-        if (matches(v, rule, deed)
-            && (rule->verdict == VERIFY_KNOWN_GOOD
-                || !is_accepted(v, deed, rule->id, f))) {
+        if (!matches(v, rule, deed)) {
+            continue;
+        }
+        if (rule->verdict == VERIFY_KNOWN_GOOD
+            || !is_accepted(v, deed, rule->id, f)) {
             add_rule(f, rule);
+        } else if (!f->waived || outweighs(rule, f->waived)) {
+            f->waived = rule;
         }
     }
 }
@@ -385,9 +389,12 @@ put_date(struct ds *s, time_t time)
 }
 
 static void
-put_accepted(struct ds *s, const struct accepted_risk *accepted)
+put_accepted(struct ds *s, const char *when,
+             const struct accepted_risk *accepted)
 {
-    ds_put_format(s, "%s", accepted->reason);
+    ds_put_format(s, "; %s until ", when);
+    put_date(s, accepted->not_after);
+    ds_put_format(s, ": %s", accepted->reason);
     if (accepted->ticket) {
         ds_put_format(s, " (%s)", accepted->ticket);
     }
@@ -399,23 +406,19 @@ give_reason(const struct verifier *v, const struct deed *deed,
             const struct verify_finding *f)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
-    if (f->n_rules) {
-        ds_put_cstr(&s, f->rules[0]->title);
-        put_facts(v, f->rules[0], deed, &s);
-    } else if (f->accepted) {
-        ds_put_cstr(&s, "accepted until ");
-        put_date(&s, f->accepted->not_after);
-        ds_put_cstr(&s, ": ");
-        put_accepted(&s, f->accepted);
+    const struct rule *rule = f->n_rules ? f->rules[0] : f->waived;
+    if (rule) {
+        ds_put_cstr(&s, rule->title);
+        put_facts(v, rule, deed, &s);
     } else {
         ds_put_cstr(&s, "no rule says anything about it");
         put_titles(v, &s, deed->within, NULL, ": ");
     }
+    if (f->accepted) {
+        put_accepted(&s, "accepted", f->accepted);
+    }
     if (f->ended) {
-        ds_put_cstr(&s, "; was accepted until ");
-        put_date(&s, f->ended->not_after);
-        ds_put_cstr(&s, ": ");
-        put_accepted(&s, f->ended);
+        put_accepted(&s, "was accepted", f->ended);
     }
     return ds_steal_cstr(&s);
 }

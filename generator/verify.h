@@ -23,6 +23,8 @@ struct verify_finding {
     const struct rule **rules;  /* Those that count, the worst first; if all
                                  * say known good, the best. */
     size_t n_rules;             /* 0: unknown, or accepted. */
+    const struct rule *waived;  /* The worst that does not count, since it is
+                                 * accepted; or NULL. */
     const struct accepted_risk *accepted;   /* Why it is good; or NULL. */
     const struct accepted_risk *ended;  /* What accepted it once; or NULL. */
     char *reason;               /* One line. */

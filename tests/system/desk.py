@@ -1,5 +1,5 @@
-"""A directory to run sdfw in, without a bridge, and the shape that its documents
-have."""
+"""A directory to run sdfw in, without a bridge, and the shape that its
+documents have."""
 import json
 import pathlib
 import re

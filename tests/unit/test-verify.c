@@ -648,7 +648,8 @@ test_accepted_risks(void **state)
     assert_int_equal(f->verdict, VERIFY_KNOWN_GOOD);
     assert_ptr_equal(f->accepted,
                      ((struct fixture *) *state)->catalogue->accepted[0]);
-    assert_non_null(strstr(f->reason, "accepted until 2026-06-01T00:00:01Z: "
+    assert_non_null(strstr(f->reason, "no rule says anything about it; "
+                                      "accepted until 2026-06-01T00:00:01Z: "
                                       "old PLC (R-7), "));
     assert_non_null(strstr(f->reason, "/site.xml:2"));
 }
