@@ -66,7 +66,7 @@ sort_findings(const struct verify_result *result)
 /* Text. */
 
 static void
-print_finding(const struct verify_finding *f)
+print_finding(const struct verify_finding *f, FILE *stream)
 {
     struct ds rules = DS_EMPTY_INITIALIZER;
     for (size_t i = 0; i < MIN(f->n_rules, MAX_RULES); i++) {
@@ -77,17 +77,18 @@ print_finding(const struct verify_finding *f)
                       f->n_rules - MAX_RULES);
     }
     char *what = describe(f);
-    printf("%s:%d: %s %d: %s: %s%s%s\n", f->opening->where.file,
-           f->opening->where.line, verify_verdict_to_string(f->verdict),
-           f->score, what, f->reason, ds_cstr(&rules),
-           f->n_rules ? "]" : "");
+    fprintf(stream, "%s:%d: %s %d: %s: %s%s%s\n", f->opening->where.file,
+            f->opening->where.line, verify_verdict_to_string(f->verdict),
+            f->score, what, f->reason, ds_cstr(&rules),
+            f->n_rules ? "]" : "");
     free(what);
     ds_destroy(&rules);
 }
 
 /* Each rule that decided against something, once. */
 static void
-print_rules(const struct verify_finding *const sorted[], size_t n)
+print_rules(const struct verify_finding *const sorted[], size_t n,
+            FILE *stream)
 {
     struct hmapx told = HMAPX_INITIALIZER(&told);
     for (size_t i = 0; i < n; i++) {
@@ -97,17 +98,18 @@ print_rules(const struct verify_finding *const sorted[], size_t n)
             || !hmapx_add(&told, CONST_CAST(struct rule *, rule))) {
             continue;
         }
-        printf("\n%s: %s\n", rule->id, rule->explanation ? rule->explanation
-                                                         : rule->title);
+        fprintf(stream, "\n%s: %s\n", rule->id,
+                rule->explanation ? rule->explanation : rule->title);
         if (rule->instead) {
-            printf("  Instead: %s\n", rule->instead);
+            fprintf(stream, "  Instead: %s\n", rule->instead);
         }
     }
     hmapx_destroy(&told);
 }
 
 static void
-print_text(const struct options *options, const struct verify_result *result)
+print_text(const struct options *options, const struct verify_result *result,
+           FILE *stream)
 {
     const struct verify_finding **sorted = sort_findings(result);
     size_t n = 0;
@@ -115,14 +117,16 @@ print_text(const struct options *options, const struct verify_result *result)
         if (options->quiet && sorted[n]->verdict == VERIFY_KNOWN_GOOD) {
             break;              /* They come last. */
         }
-        print_finding(sorted[n]);
+        print_finding(sorted[n], stream);
     }
-    print_rules(sorted, n);
+    print_rules(sorted, n, stream);
     if (!options->quiet) {
-        printf("%s%zu dangerous, %zu unusual, %zu unknown, %zu known good\n",
-               n ? "\n" : "", result->counts[VERIFY_DANGEROUS],
-               result->counts[VERIFY_UNUSUAL], result->counts[VERIFY_UNKNOWN],
-               result->counts[VERIFY_KNOWN_GOOD]);
+        fprintf(stream, "%s%zu dangerous, %zu unusual, %zu unknown, "
+                "%zu known good\n", n ? "\n" : "",
+                result->counts[VERIFY_DANGEROUS],
+                result->counts[VERIFY_UNUSUAL],
+                result->counts[VERIFY_UNKNOWN],
+                result->counts[VERIFY_KNOWN_GOOD]);
     }
     free(sorted);
 }
@@ -291,12 +295,14 @@ run(const struct options *options)
         verify_topology(topology, catalogue, options->now, &result);
         status = exit_status(options, &result);
     }
-    if (options->format && strcmp(options->format, "json")) {
+    bool document = options->format && strcmp(options->format, "json");
+    if (document) {
         print_document(options, catalogue, &result, &report);
-    } else if (topology && options->format) {
-        print_json(&result);
+    }
+    if (topology && (document || !options->format)) {
+        print_text(options, &result, document ? stderr : stdout);
     } else if (topology) {
-        print_text(options, &result);
+        print_json(&result);
     }
     verify_result_destroy(&result);
     topology_destroy(topology);
@@ -320,6 +326,9 @@ const struct command verify_command = {
             "dangerous from 60,\nunusual from 30.  If none does, it is the "
             "lowest of those that say known-good.\nWhat is unknown has 25, "
             "what the site accepts 19.\n"
+            "With --format=junit or sarif, standard output has a document for "
+            "a CI, also if a\nmanifest is wrong, and the text goes to "
+            "standard error.\n"
             "Exit status: 0 nothing is as bad as --fail-on says, 4 something "
             "is, 1 the topology\nor a catalogue is wrong.",
     .run = run,

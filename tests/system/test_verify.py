@@ -123,6 +123,8 @@ def test_documents(desk):
     assert sorted((r["ruleId"], r["rank"], *place(r)) for r in results) == \
         sorted(((f["rules"] + ["unknown"])[0], f["score"], f["file"],
                 f["line"]) for f in found if f["verdict"] != "known-good")
+    beside = desk.run("verify", "--quiet", "--format=sarif", "t.xml")
+    assert beside.stderr == desk.run("verify", "--quiet", "t.xml").stdout
 
 
 def test_document_of_wrong_files(desk):
