@@ -319,17 +319,16 @@ const struct command verify_command = {
     .formats = "json junit sarif",
     .min_arguments = 1, .max_arguments = SIZE_MAX,
     .help = "What each link opens is known-good, unknown, unusual or "
-            "dangerous, by the rules of\nthe built-in catalogue and of "
-            "--catalogue (see sdfw-catalogue(5)), with a score\nfrom 0 to "
-            "100.  With --quiet, what is known good is not told.\n"
-            "The score is the highest of the rules that speak against it: "
+            "dangerous, by the rules\nof the built-in catalogue and of "
+            "--catalogue (see sdfw-catalogue(5)), with a\nscore from 0 to "
+            "100.  With --quiet, what is known good is not told.\nThe "
+            "score is the highest of the rules that speak against it: "
             "dangerous from 60,\nunusual from 30.  If none does, it is the "
             "lowest of those that say known-good.\nWhat is unknown has 25, "
-            "what the site accepts 19.\n"
-            "With --format=junit or sarif, standard output has a document for "
-            "a CI, also if a\nmanifest is wrong, and the text goes to "
-            "standard error.\n"
-            "Exit status: 0 nothing is as bad as --fail-on says, 4 something "
-            "is, 1 the topology\nor a catalogue is wrong.",
+            "what the site accepts 19.\nWith --format=junit or sarif, "
+            "standard output has a document for a CI, also if\na manifest "
+            "is wrong, and the text goes to standard error.\nExit status: "
+            "0 nothing is as bad as --fail-on says, 4 something is, 1 the\n"
+            "topology or a catalogue is wrong.",
     .run = run,
 };
