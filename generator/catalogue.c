@@ -328,7 +328,11 @@ check_accepted(const struct catalogue *catalogue,
     const char *id;
     size_t i;
     SVEC_FOR_EACH (i, id, &accepted->rules) {
-        if (strcmp(id, "unknown") && !find_rule(catalogue, id)) {
+        struct rule **rule = find_rule(catalogue, id);
+        if (rule && (*rule)->verdict == VERIFY_KNOWN_GOOD) {
+            report_error(report, accepted->where, "the rule '%s' says "
+                         "known-good; there is nothing to accept", id);
+        } else if (!rule && strcmp(id, "unknown")) {
             const char *nearest = catalogue_nearest(catalogue, id, false,
                                                     true);
             report_error(report, accepted->where, "no rule has the id '%s'"
