@@ -27,7 +27,7 @@
 static const struct command *const commands[] = {
     &check_command, &compile_command, &plan_command, &push_command,
     &show_command, &diff_command, &trace_command, &test_command,
-    &explain_command, &attest_command, &clear_command, &verify_command,
+    &verify_command, &explain_command, &attest_command, &clear_command,
 };
 
 struct option_help {
