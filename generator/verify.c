@@ -44,8 +44,8 @@ relation_of(const struct link *link)
 static unsigned int
 count_ports(const struct opening *o)
 {
-    return o->protocol == PROTOCOL_ANY || opening_has_ports(o)
-           ? o->last - o->first + 1 : 0;
+    return o->protocol == PROTOCOL_ANY ? UINT16_MAX + 1
+           : opening_has_ports(o) ? o->last - o->first + 1 : 0;
 }
 
 static void
@@ -236,22 +236,21 @@ is_accepted(const struct verifier *v, const struct deed *deed,
     }
     char *from = endpoint_to_string(&deed->link->from);
     char *to = endpoint_to_string(&deed->link->to);
-    bool found = false;
+    const struct accepted_risk *found = NULL, *ended = NULL;
     for (size_t i = 0; !found && i < v->catalogue->n_accepted; i++) {
         const struct accepted_risk *a = v->catalogue->accepted[i];
-        if (!accepts(a, rule, deed->opening, from, to)) {
-            continue;
-        }
-        if (a->not_after > v->now) {
-            finding->accepted = a;
-            found = true;
-        } else {
-            finding->ended = a;
+        if (accepts(a, rule, deed->opening, from, to)) {
+            *(a->not_after > v->now ? &found : &ended) = a;
         }
     }
     free(from);
     free(to);
-    return found;
+    if (found) {
+        finding->accepted = found;
+    } else if (ended) {
+        finding->ended = ended;
+    }
+    return found != NULL;
 }
 
 /* The verdict. */

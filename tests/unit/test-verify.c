@@ -364,6 +364,15 @@ test_ended_risk_is_told(void **state)
                                       "2026-06-01T00:00:00Z: old PLC (R-7)"));
     assert_int_equal(fixture->report.n_warnings, 1);
     assert_int_equal(fixture->report.findings[0].line, 2);
+
+    /* Renewed beside the old one: that is told of the file only. */
+    f = judge_link(fixture, "office", "web", "<tcp port='21'/>",
+                   ACCEPT("cleartext-login", "office", "*", ENDED, "")
+                   ACCEPT("cleartext-login server-name", "office", "*", LATER,
+                          ""));
+    assert_int_equal(f->verdict, VERIFY_KNOWN_GOOD);
+    assert_null(f->ended);
+    assert_int_equal(fixture->report.n_warnings, 1);
 }
 
 /* Each opening has its verdict; links that have ended have none, those to
