@@ -89,12 +89,12 @@ tool_sources = $(wildcard tests/bench/*.c tests/unit/*.c) $(fuzz_sources)
 
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 library = $(OUT)/lib/libsdfw.a
-schemas = $(patsubst %,$(OUT)/obj/%.o,$(wildcard schemas/*.xsd))
+schemas = $(patsubst %,$(OUT)/obj/%.o,$(wildcard schemas/*))
 page = $(patsubst %,$(OUT)/obj/%.o,$(wildcard ovs-ext/page/*))
 
 man_pages = $(OUT)/man/sdfw.8 $(OUT)/man/sdfwd.8 $(OUT)/man/sdfw-push.8 \
 	$(OUT)/man/ovs-vsctl-sdfw.8 $(OUT)/man/sdfw-manifest.5 \
-	$(OUT)/man/sdfw-inventory.5
+	$(OUT)/man/sdfw-inventory.5 $(OUT)/man/sdfw-catalogue.5
 
 .PHONY: all deps demo check check-unit check-system check-man bench fuzz \
 	install clean
@@ -107,7 +107,7 @@ $(OUT)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-# The schemas become part of the library.
+# The schemas and the catalogue become part of the library.
 $(OUT)/obj/schemas/%.o: schemas/%
 	@mkdir -p $(@D)
 	$(LD) -r -b binary -z noexecstack -o $@ $<
@@ -223,7 +223,7 @@ install: all
 	install -d $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(COMPLETIONDIR)
 	install -m 755 $(OUT)/bin/ovs-vsctl $(DESTDIR)$(LIBEXECDIR)
 	install -m 644 integration/completion/* $(DESTDIR)$(COMPLETIONDIR)
-	install -m 644 schemas/*.xsd $(DESTDIR)$(DATADIR)
+	install -m 644 schemas/* $(DESTDIR)$(DATADIR)
 	install -m 644 $(filter %.5,$(man_pages)) $(DESTDIR)$(MANDIR)/man5
 	install -m 644 $(filter %.8,$(man_pages)) $(DESTDIR)$(MANDIR)/man8
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) \

@@ -7,18 +7,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "catalogue.h"
 #include "model.h"
 #include "report.h"
 
 /* Exit statuses, as in sdfw(8). */
 enum {
     EXIT_OK = 0,
-    EXIT_MANIFEST = 1,          /* The topology is wrong. */
+    EXIT_MANIFEST = 1,          /* The topology, or a catalogue, is wrong. */
     EXIT_CHANGES = 2,           /* plan, diff: there are changes. */
     EXIT_BRIDGE = 3,            /* A bridge, OVSDB or the file of --ports
                                  * failed or refused. */
     EXIT_DENIED = 4,            /* trace: denied; test: not as expected;
-                                 * attest: deviates. */
+                                 * attest: deviates; verify: as bad as
+                                 * --fail-on says. */
     EXIT_REFUSED = 5,           /* --max-shrink does not allow it. */
     EXIT_PARTIAL = 6,           /* push: some bridges have the policy, others
                                  * have not. */
@@ -51,6 +53,9 @@ struct options {
     const char *key;            /* --key */
     const char *public_key;     /* --public-key */
     bool verify;                /* --verify */
+    const char **catalogues;    /* --catalogue, repeatable. */
+    size_t n_catalogues;
+    enum verify_verdict fail_on;    /* --fail-on */
     bool digests;               /* As the command's. */
     size_t n_tls_files;         /* --private-key and the like. */
     const char **arguments;
@@ -73,7 +78,7 @@ struct command {
 
 extern const struct command check_command, compile_command, plan_command,
     push_command, show_command, diff_command, trace_command, test_command,
-    explain_command, attest_command, clear_command;
+    explain_command, attest_command, clear_command, verify_command;
 
 /* Reads and checks the topology at 'paths'; prints what is wrong, and
  * warnings unless --quiet, to stderr.  Returns NULL if there is an error. */

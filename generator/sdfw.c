@@ -27,7 +27,7 @@
 static const struct command *const commands[] = {
     &check_command, &compile_command, &plan_command, &push_command,
     &show_command, &diff_command, &trace_command, &test_command,
-    &explain_command, &attest_command, &clear_command,
+    &verify_command, &explain_command, &attest_command, &clear_command,
 };
 
 struct option_help {
@@ -58,6 +58,10 @@ static const struct option_help option_table[] = {
     { "key", "FILE", "sign by this private key of Ed25519 (PEM)" },
     { "verify", NULL, "verify the statements in FILEs" },
     { "public-key", "FILE", "... by this key (PEM)" },
+    { "catalogue", "FILE", "what the site knows and accepts, on top of the "
+      "built-in catalogue" },
+    { "fail-on", "VERDICT", "dangerous (default), unusual or unknown: "
+      "exit with 4 if there is that or worse" },
     { "flows", NULL, "show flows too" },
     { "inventory", "FILE", "the bridges in FILE, see sdfw-inventory(5), "
       "instead of --bridge" },
@@ -68,7 +72,7 @@ static const struct option_help option_table[] = {
       "before and after (default: 30; 0: do not)" },
     { "canary-rise", "N", "roll back if deviations rise by more than half "
       "and N packets a second (default: 1)" },
-    { "quiet", NULL, "no warnings; push, check, diff and test: no "
+    { "quiet", NULL, "no warnings; push, check, diff, test and verify: no "
       "summary" },
     { "private-key", "FILE", "for ssl: our private key (PEM)" },
     { "certificate", "FILE", "for ssl: our certificate (PEM)" },
@@ -256,15 +260,36 @@ set_format(const struct command *command, struct options *options,
     }
 }
 
+static const char **
+add_value(const char **values, size_t *n, const char *value)
+{
+    values = xrealloc(values, (*n + 1) * sizeof *values);
+    values[(*n)++] = value;
+    return values;
+}
+
+static void
+set_fail_on(struct options *options, const char *value)
+{
+    if (!verify_verdict_from_string(value, &options->fail_on)
+        || options->fail_on == VERIFY_KNOWN_GOOD) {
+        usage_error(options->command, "--fail-on wants dangerous, unusual or "
+                    "unknown, not \"%s\"", value);
+    }
+}
+
 static void
 set_option(const struct command *command, struct options *options,
            const char *name, const char *value)
 {
     if (!strcmp(name, "bridge")) {
-        options->bridges = xrealloc(options->bridges,
-                                    (options->n_bridges + 1)
-                                    * sizeof *options->bridges);
-        options->bridges[options->n_bridges++] = value;
+        options->bridges = add_value(options->bridges, &options->n_bridges,
+                                     value);
+    } else if (!strcmp(name, "catalogue")) {
+        options->catalogues = add_value(options->catalogues,
+                                        &options->n_catalogues, value);
+    } else if (!strcmp(name, "fail-on")) {
+        set_fail_on(options, value);
     } else if (!strcmp(name, "db")) {
         options->db = value;
     } else if (!strcmp(name, "ports")) {
@@ -426,11 +451,13 @@ main(int argc, char *argv[])
                 .table_base = DEFAULT_TABLE_BASE, .now = time(NULL),
                 .max_fail = -1, .canary_wait_s = -1, .canary_rise = -1,
                 .max_shrink = 100,
+                .fail_on = VERIFY_DANGEROUS,
                 .digests = commands[i]->digests,
             };
             parse_arguments(commands[i], argc, argv, &options);
             int status = commands[i]->run(&options);
             free(options.bridges);
+            free(options.catalogues);
             free(options.arguments);
             return status;
         }

@@ -19,6 +19,7 @@
 
 #include "check.h"
 #include "util.h"
+#include "xml-language.h"
 
 #define MAX_SHOWN 64            /* Bytes of a wrong value. */
 
@@ -237,8 +238,8 @@ weed(const struct validation *v, xmlNode *node)
         next = xml_next(child);
         if (!is_ours(v, child) || !holds_name(allowed, name)) {
             const char *nearest
-                = is_ours(v, child) ? check_nearest(name, allowed->names,
-                                                 allowed->n) : NULL;
+                = is_ours(v, child)
+                  ? check_nearest(name, allowed->names, allowed->n) : NULL;
             report_element(v, child, allowed, nearest);
             if (!nearest) {
                 node->extra = true;     /* Not empty: see missing_child(). */
@@ -253,74 +254,6 @@ weed(const struct validation *v, xmlNode *node)
 }
 
 /* Missing parts and wrong values. */
-
-/* What a right value of an element or attribute looks like. */
-static const char *
-value_hint(const char *element, const char *name)
-{
-    static const struct {
-        const char *name;
-        const char *hint;
-    } hints[] = {
-        { "mac", "a MAC such as 52:54:00:12:34:56" },
-        { "address", "an address such as 10.0.0.11 or fd00::11" },
-        { "prefix", "a prefix such as 10.0.0.0/8 or fd00::/8" },
-        { "except", "a prefix such as 10.0.0.0/8 or fd00::/8" },
-        { "port", "ports such as 443 or 80,443,8000-8100" },
-        { "mode", "learn, audit or enforce" },
-        { "forensics", "true or false" },
-        { "reasons", "reasons such as \"no-link spoof\": no-link, spoof, vlan, "
-                     "ethertype, frame, invalid, revoked, rogue-dhcp, "
-                     "rogue-ra, quarantine" },
-        { "count", "a number from 1 to 10000" },
-        { "within", "a number of seconds from 1 to 86400" },
-        { "quarantine", "a number of minutes from 0 (until released) to "
-                        "525600" },
-        { "capture", "a number of minutes from 1 to 1440" },
-        { "max-share", "a percentage from 1 to 100" },
-        { "vlan", "a VLAN from 1 to 4094" },
-        { "name", "a name such as web-1: at most 63 letters, digits, '.', "
-                  "'_' and '-', beginning with a letter or digit" },
-        { "segment", "the name of a segment, such as blue" },
-        { "from", "an end such as web, billing/api or internet" },
-        { "to", "an end such as web, billing/api or internet" },
-        { "workload", "SERVICE/WORKLOAD such as web/web-1" },
-        { "protocol", "tcp, udp, sctp, icmp, icmp6 or a protocol number" },
-        { "verdict", "allow or deny" },
-        { "number", "an IP protocol number from 0 to 255" },
-        { "type", "an ICMP type: a number from 0 to 255 or a name such as "
-                  "echo-request" },
-        { "code", "an ICMP code from 0 to 255" },
-        { "not-before", "a time with its zone such as "
-                        "2026-12-31T18:00:00Z" },
-        { "not-after", "a time with its zone such as 2026-12-31T18:00:00Z" },
-        { "external-id", "KEY=VALUE such as vm-name=web-1" },
-        { "interface", "the name of an interface such as vnet3" },
-        { "iface-id", "the external_ids:iface-id of an interface" },
-        { "href", "the name of a file such as parts/web.xml" },
-        { "db", "unix:FILE, tcp:HOST[:PORT] or ssl:HOST[:PORT]" },
-        { "openflow", "unix:FILE, tcp:HOST[:PORT] or ssl:HOST[:PORT]" },
-        { "group", "canary" },
-        { "private-key", "the name of a file in PEM" },
-        { "certificate", "the name of a file in PEM" },
-        { "ca-cert", "the name of a file in PEM" },
-    };
-    if (!strcmp(name, "version") && !strcmp(element, "manifest")) {
-        return "1, the version of the manifest language";
-    }
-    if (!strcmp(name, "version") && !strcmp(element, "inventory")) {
-        return "1, the version of the inventory language";
-    }
-    if (!strcmp(name, "port") && !strcmp(element, "expect")) {
-        return "one port from 0 to 65535";
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(hints); i++) {
-        if (!strcmp(hints[i].name, name)) {
-            return hints[i].hint;
-        }
-    }
-    return "a text of at most 1024 characters";
-}
 
 /* The attribute that 'message' of libxml2 is about, or NULL. */
 static char *
@@ -346,11 +279,11 @@ value_error(const struct validation *v, xmlNode *node, const char *message)
     if (attribute) {
         error_at(v, node, "%s=\"%.*s%s\" on '%s' is not right; expected %s",
                  attribute, shown, value ? value : "", more, element,
-                 value_hint(element, attribute));
+                 xml_language_hint(v->schema->language, element, attribute));
     } else {
         error_at(v, node, "'%.*s%s' in '%s' is not right; expected %s", shown,
                  value ? value : "", more, element,
-                 value_hint(element, element));
+                 xml_language_hint(v->schema->language, element, element));
     }
     free(attribute);
 }
@@ -363,7 +296,8 @@ missing_attribute(const struct validation *v, const xmlNode *node,
     const char *element = (const char *) node->name;
     error_at(v, node, "'%s' needs the attribute '%s': %s", element,
              attribute ? attribute : "?",
-             value_hint(element, attribute ? attribute : "?"));
+             xml_language_hint(v->schema->language, element,
+                               attribute ? attribute : "?"));
     free(attribute);
 }
 
@@ -430,19 +364,17 @@ xml_validate(xmlDoc *doc, const struct xml_schema *schema, const char *name,
 {
     struct validation v = { .schema = schema, .name = name,
                             .report = report };
-    xmlNode *root = xmlDocGetRootElement(doc);
     const struct xml_language *l = schema->language;
+    xmlNode *root = xmlDocGetRootElement(doc);
     if (!xml_is(root, l->root)) {
-        error_at(&v, root, "the root is '%s'; %s %s begins with "
-                 "<%s xmlns=\"%s\" version=\"1\">", root->name, l->article,
-                 l->root, l->root, l->namespace);
+        error_at(&v, root, "the root is '%s'; %s %s begins with %s",
+                 root->name, l->article, l->root, l->beginning);
         return false;
     }
     if (!is_ours(&v, root)) {
-        error_at(&v, root, "'%s' has %s; it begins with "
-                 "<%s xmlns=\"%s\" version=\"1\">", l->root,
+        error_at(&v, root, "'%s' has %s; it begins with %s", l->root,
                  root->ns ? "an unknown namespace" : "no namespace",
-                 l->root, l->namespace);
+                 l->beginning);
         return false;
     }
     if (run_schema(doc, &v, ignore_error)) {
@@ -458,36 +390,14 @@ xml_validate(xmlDoc *doc, const struct xml_schema *schema, const char *name,
     return false;
 }
 
-/* The schemas, which the linker puts into the program (Makefile). */
-extern const char _binary_schemas_manifest_xsd_start[];
-extern const char _binary_schemas_manifest_xsd_end[];
-extern const char _binary_schemas_inventory_xsd_start[];
-extern const char _binary_schemas_inventory_xsd_end[];
-
-const struct xml_language xml_manifest = {
-    .root = "manifest",
-    .article = "a",
-    .namespace = "urn:ovs-sdfw:manifest:1",
-    .levels = 5,
-    .schema = _binary_schemas_manifest_xsd_start,
-    .schema_end = _binary_schemas_manifest_xsd_end,
-};
-
-const struct xml_language xml_inventory = {
-    .root = "inventory",
-    .article = "an",
-    .namespace = "urn:ovs-sdfw:inventory:1",
-    .levels = 3,
-    .schema = _binary_schemas_inventory_xsd_start,
-    .schema_end = _binary_schemas_inventory_xsd_end,
-};
+/* The schema. */
 
 struct xml_schema *
 xml_schema_create(const struct xml_language *language)
 {
     xmlDoc *doc = xmlReadMemory(language->schema,
                                 language->schema_end - language->schema,
-                                language->root, NULL, XML_PARSE_NONET);
+                                "schema.xsd", NULL, XML_PARSE_NONET);
     xmlSchemaParserCtxt *parser = xmlSchemaNewDocParserCtxt(doc);
     xmlSchema *schema = xmlSchemaParse(parser);
     xmlSchemaFreeParserCtxt(parser);

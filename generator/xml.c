@@ -187,10 +187,9 @@ syntax_error(void *sink_, xmlError *e)
     sink->refused = true;
     char *message = xmemdup0(e->message, strcspn(e->message, "\n"));
     if (e->code == XML_ERR_DOCUMENT_EMPTY) {
-        error_at(sink, e->line, "this is not XML; %s %s begins with "
-                 "<%s xmlns=\"%s\" version=\"1\">", sink->language->article,
-                 sink->language->root, sink->language->root,
-                 sink->language->namespace);
+        error_at(sink, e->line, "this is not XML; %s %s begins with %s",
+                 sink->language->article, sink->language->root,
+                 sink->language->beginning);
     } else if (e->code == XML_ERR_TAG_NAME_MISMATCH && e->str1 && e->str2) {
         error_at(sink, e->line, "'</%s>' does not close '<%s>' of line %d; "
                  "close that first, with '</%s>'", e->str2, e->str1, e->int1,
@@ -226,25 +225,33 @@ parse(const char *text, size_t size, struct sink *sink)
 }
 
 xmlDoc *
-xml_read(const char *file, const char *name, const struct xml_schema *schema,
-         struct report *report)
+xml_read_text(const char *text, size_t size, const char *name,
+              const struct xml_schema *schema, struct report *report)
 {
     struct sink sink = { .name = name, .report = report,
                          .language = xml_schema_language(schema) };
-    size_t size;
-    char *error;
-    char *text = read_file(file, &size, &error);
-    if (!text) {
-        error_at(&sink, 0, "%s", error);
-        free(error);
-        return NULL;
-    }
     xmlDoc *doc = parse(text, size, &sink);
-    free(text);
     if (doc && !xml_validate(doc, schema, name, report)) {
         xmlFreeDoc(doc);
         doc = NULL;
     }
+    return doc;
+}
+
+xmlDoc *
+xml_read(const char *file, const char *name, const struct xml_schema *schema,
+         struct report *report)
+{
+    size_t size;
+    char *error;
+    char *text = read_file(file, &size, &error);
+    if (!text) {
+        report_error(report, (struct location) { .file = name }, "%s", error);
+        free(error);
+        return NULL;
+    }
+    xmlDoc *doc = xml_read_text(text, size, name, schema, report);
+    free(text);
     return doc;
 }
 

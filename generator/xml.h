@@ -1,5 +1,5 @@
-/* One file, a manifest or an inventory: parsed by libxml2 and validated
- * against the schema of its language.
+/* One file, of manifests, catalogues or inventories: parsed by libxml2 and
+ * validated against the schema of its language.
  *
  * libxml2's way to say what is wrong is made into ours: file, line, what is
  * wrong and what would be right. */
@@ -10,18 +10,9 @@
 #include <libxml/tree.h>
 
 #include "report.h"
+#include "xml-language.h"
 
-/* What files are written in. */
-struct xml_language {
-    const char *root;           /* "manifest": its element, and its name; */
-    const char *article;        /* ... "a". */
-    const char *namespace;
-    int levels;                 /* How deep elements are nested. */
-    const char *schema, *schema_end; /* In schemas/, as text. */
-};
-extern const struct xml_language xml_manifest, xml_inventory;
-
-/* A schema that is ready for use.  The caller frees it with
+/* The schema of a language, ready for use.  The caller frees it with
  * xml_schema_destroy(). */
 struct xml_schema *xml_schema_create(const struct xml_language *);
 const struct xml_language *xml_schema_language(const struct xml_schema *);
@@ -31,6 +22,10 @@ void xml_schema_destroy(struct xml_schema *);
  * an error; otherwise the caller frees the document with xmlFreeDoc(). */
 xmlDoc *xml_read(const char *file, const char *name,
                  const struct xml_schema *, struct report *);
+
+/* The same of the 'size' bytes at 'text'. */
+xmlDoc *xml_read_text(const char *text, size_t size, const char *name,
+                      const struct xml_schema *, struct report *);
 
 /* SHA-256 of the canonical form of 'doc' (Canonical XML 1.0, without
  * comments), in hexadecimal.  The caller frees it. */

@@ -196,7 +196,7 @@ def check_vsctl_options(vsctl, page):
 
 
 def check_elements(schema, page):
-    """the page of a schema has every element and attribute of it"""
+    """the page has every element and attribute of the schema"""
     sections = {}
     for part in ("ELEMENTS", "OPENINGS"):
         sections.update(parts(page.get(part, ""), "SS"))
@@ -211,7 +211,7 @@ def check_elements(schema, page):
 
 
 def check_types(schema, page):
-    """... and every type"""
+    """the page has every type of the schema"""
     return same("VALUES", (t.get("name") for t in
                            schema.findall(f"{XS}simpleType")),
                 tags(page["VALUES"]))
@@ -246,7 +246,7 @@ def icmp_names(page):
 
 
 def check_icmp_names(_, page):
-    """sdfw-manifest(5) has the names of ICMP types that the program knows"""
+    """it has the names of ICMP types that the program knows"""
     source = (ROOT / "generator/values.c").read_text()
     for protocol, names in icmp_names(page):
         table = source[source.index(f"{protocol}_names[] = {{"):]
@@ -288,11 +288,23 @@ def check_icmp_names_work(sdfw, page):
 
 
 def check_example(sdfw, page):
-    """the example of sdfw-manifest(5) is right, and its expectations hold"""
+    """the example is right, and its expectations hold"""
     lines = plain(page["EXAMPLE"]).splitlines()
     return rejected(sdfw, "\n".join(line for line in lines
                                     if not line.startswith(".")),
                     "check", "test")
+
+
+def check_catalogue_example(sdfw, page):
+    """the example is right"""
+    lines = plain(page["EXAMPLE"]).splitlines()
+    with tempfile.NamedTemporaryFile("w", suffix=".xml") as stream:
+        stream.write("\n".join(line for line in lines
+                               if not line.startswith(".")))
+        stream.flush()
+        done = run(sdfw, "verify", "--at=2027-01-01T00:00:00Z", "--catalogue",
+                   stream.name, str(ROOT / "docs/examples/shop.xml"))
+    return done.stderr or None
 
 
 def main(programs, directory):
@@ -300,9 +312,10 @@ def main(programs, directory):
     def page(name):
         return parts((pathlib.Path(directory) / name).read_text(), "SH")
     def schema(name):
-        return ElementTree.parse(ROOT / f"schemas/{name}.xsd").getroot()
+        return ElementTree.parse(ROOT / "schemas" / name).getroot()
     sdfw_8, manifest_5 = page("sdfw.8"), page("sdfw-manifest.5")
-    inventory_5 = page("sdfw-inventory.5")
+    inventory_5, catalogue_5 = (page("sdfw-inventory.5"),
+                                page("sdfw-catalogue.5"))
     sdfwd_8, vsctl_8 = page("sdfwd.8"), page("ovs-vsctl-sdfw.8")
     daemon = run(f"{programs}/sdfwd", "--help").stdout
     program, vsctl = Help(sdfw), Vsctl(f"{programs}/ovs-vsctl")
@@ -314,17 +327,20 @@ def main(programs, directory):
                   check_vsctl_commands, check_vsctl_options)] \
         + [(check, daemon, sdfwd_8) for check in (
                   check_commands_of_sdfwd, check_settings_in_ovsdb)] \
-        + [(check, schema("inventory"), inventory_5) for check in (
-                  check_documentation, check_elements, check_types)] \
-        + [(check, schema("manifest"), manifest_5) for check in (
-                  check_documentation, check_elements, check_types,
-                  check_icmp_names)] \
+        + [(check, schema(name), its_page) for name, its_page in (
+                  ("manifest.xsd", manifest_5), ("catalogue.xsd", catalogue_5),
+                  ("inventory.xsd", inventory_5))
+           for check in (check_documentation, check_elements, check_types)] \
+        + [(check_icmp_names, None, manifest_5)] \
         + [(check, sdfw, manifest_5) for check in (
-                  check_icmp_names_work, check_example)]
+                  check_icmp_names_work, check_example)] \
+        + [(check_catalogue_example, sdfw, catalogue_5)]
     for check, subject, its_page in checks:
         problem = check(subject, its_page)
         failed += problem is not None
-        print(f"{'FAIL' if problem else 'ok  '} man: {check.__doc__}")
+        about = {id(manifest_5): "sdfw-manifest(5): ",
+                 id(catalogue_5): "sdfw-catalogue(5): "}.get(id(its_page), "")
+        print(f"{'FAIL' if problem else 'ok  '} man: {about}{check.__doc__}")
         if problem:
             print("     " + problem.strip().replace("\n", "\n     "))
     print(f"{len(checks) - failed} passed, {failed} failed")

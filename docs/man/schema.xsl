@@ -81,7 +81,7 @@
       <xsl:call-template name="documentation"/>
     </xsl:for-each>
     <xsl:apply-templates select="$type/xs:attribute"/>
-    <xsl:if test="$type/xs:group">
+    <xsl:if test="($type | $type/xs:choice)/xs:group[@ref = 'openings']">
       <xsl:text>.PP&#10;Holds openings: see below.&#10;</xsl:text>
     </xsl:if>
     <xsl:apply-templates select="$type/xs:choice/xs:element">

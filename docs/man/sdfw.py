@@ -19,6 +19,8 @@ EXAMPLES = {
     "clear": "systemctl stop sdfwd && sdfw clear \\-\\-bridge br0",
     "attest": "sdfw attest \\-\\-bridge br0 \\-\\-key host.pem "
               "/etc/sdfw/topology >>statements.jsonl",
+    "verify": "sdfw verify \\-\\-catalogue /etc/sdfw/catalogue.xml "
+              "/etc/sdfw/topology",
     "explain": "ovs\\-ofctl dump\\-flows br0 | tail \\-n 1 | "
                "xargs \\-d '\\en' sdfw explain shop.xml",
 }
@@ -117,7 +119,7 @@ shop/db/db\-1    4
 Done; right; nothing to change.
 .TP
 1
-A topology or an inventory is wrong.
+A topology, a catalogue or an inventory is wrong.
 .TP
 2
 .BR plan ", " diff :
@@ -134,6 +136,10 @@ failed or refused; or a bridge and the manifests disagree
 denied.
 .BR test :
 an assertion does not hold.
+.BR verify :
+something is as bad as
+.B \-\-fail\-on
+says.
 .BR explain :
 not of this topology.
 .TP
@@ -177,9 +183,13 @@ What
 .B trace \-\-bridge
 asks.
 .TP
-.I PREFIX/share/sdfw/manifest.xsd
-The schema of manifests, for editors; \fBsdfw\fR has its own copy.  That of
-inventories is beside it.
+.I PREFIX/share/sdfw/manifest.xsd, PREFIX/share/sdfw/catalogue.xsd, \
+PREFIX/share/sdfw/inventory.xsd
+The schemas of manifests, catalogues and inventories, for editors; \fBsdfw\fR
+has its own copies.
+.TP
+.I PREFIX/share/sdfw/catalogue.xml
+The built\-in catalogue, to read; \fBsdfw\fR has its own copy.
 .SH EXAMPLES
 In CI, without a bridge:
 .PP
@@ -226,6 +236,7 @@ sdfw plan \-\-bridge br0 topology >/dev/null || echo "no: $?"
 .fi
 .SH SEE ALSO
 .BR sdfw\-manifest (5),
+.BR sdfw\-catalogue (5),
 .BR sdfw\-inventory (5),
 .BR sdfwd (8),
 .BR sdfw\-push (8),

@@ -1,6 +1,6 @@
 /* manifest.c and what it uses: right manifests become the right model.
  *
- * Wrong manifests are in tests/manifests/bad: see test-bad-manifests.c. */
+ * Wrong manifests are in tests/manifests/bad: see test-bad-files.c. */
 
 #include <setjmp.h>
 #include <stdarg.h>
