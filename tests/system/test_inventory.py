@@ -200,6 +200,22 @@ def test_max_fail(fleet):
     assert "not started" in found["hv4"][2], done.stdout
 
 
+def test_shrink(fleet):
+    """--max-shrink counts for each bridge, and --force overrides it"""
+    push(fleet, fleet.inventory())
+    before = dumps(fleet)
+    found, done = push(fleet, fleet.inventory(), "--max-shrink=10",
+                       what=fleet.other, status=5)
+    assert dumps(fleet) == before
+    assert all(row[0] == "old" and "1 of 2 links" in row[2]
+               for row in found.values()), done.stdout
+    planned = fleet.command("plan", "--inventory", fleet.inventory(),
+                            "--max-shrink=10", fleet.other)
+    assert planned.returncode == 5 and not planned.stdout, planned
+    push(fleet, fleet.inventory(), "--max-shrink=10", "--force",
+         what=fleet.other)
+
+
 def test_late(fleet):
     """a host whose process does not end in time is given up"""
     unpush(fleet)
