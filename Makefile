@@ -72,8 +72,10 @@ command_sources = generator/sdfw.c $(wildcard generator/cmd-*.c)
 library_sources = $(filter-out $(command_sources),$(wildcard generator/*.c))
 daemon_sources = $(wildcard ovs-ext/*.c)
 # What of the daemon needs no loop, for unit tests.
-daemon_pure = ovs-ext/accounting.c ovs-ext/append.c ovs-ext/book.c \
-	ovs-ext/deviation.c ovs-ext/explain.c ovs-ext/fold.c ovs-ext/pcapng.c \
+daemon_pure = ovs-ext/accounting.c ovs-ext/address.c ovs-ext/append.c \
+	ovs-ext/book.c \
+	ovs-ext/deviation.c ovs-ext/explain.c ovs-ext/findings.c ovs-ext/fold.c \
+	ovs-ext/pcapng.c \
 	ovs-ext/queue.c ovs-ext/modes.c ovs-ext/settings.c ovs-ext/settings-read.c \
 	ovs-ext/syslog-format.c
 unit_tests = $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,\
@@ -87,7 +89,8 @@ objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 library = $(OUT)/lib/libsdfw.a
 page = $(patsubst %,$(OUT)/obj/%.o,$(wildcard ovs-ext/page/*))
 
-man_pages = $(OUT)/man/sdfw.8 $(OUT)/man/sdfwd.8 $(OUT)/man/sdfw-manifest.5
+man_pages = $(OUT)/man/sdfw.8 $(OUT)/man/sdfwd.8 $(OUT)/man/sdfw-push.8 \
+	$(OUT)/man/sdfw-manifest.5
 
 .PHONY: all deps demo check check-unit check-system check-man bench fuzz \
 	install deb check-deb clean
@@ -143,10 +146,12 @@ $(OUT)/man/sdfw.8: docs/man/sdfw.py $(OUT)/bin/sdfw
 	python3 $< $(OUT)/bin/sdfw $(VERSION) $(RELEASED) >$@
 
 $(OUT)/man/sdfwd.8: docs/man/sdfwd.inc $(OUT)/bin/sdfwd
+$(OUT)/man/sdfw-push.8: docs/man/sdfw-push.inc integration/sdfw-push
+$(OUT)/man/sdfwd.8 $(OUT)/man/sdfw-push.8:
 	@mkdir -p $(@D)
 	help2man --no-info --section=8 --manual="ovs-sdfw Manual" \
-		--name="keeps bridges of Open vSwitch in step with manifests" \
-		--include=$< $(OUT)/bin/sdfwd >$@.new
+		--version-string="$(@F:.8=) (ovs-sdfw) $(VERSION)" \
+		--include=$< $(lastword $^) >$@.new
 	sed '/^\.TH/s/"[A-Z][a-z]* [0-9]*"/"$(RELEASED)"/' $@.new >$@
 	rm $@.new
 
@@ -157,6 +162,9 @@ $(OUT)/man/sdfw-manifest.5: docs/man/manifest.xsl schemas/manifest.xsd
 
 -include $(patsubst %.o,%.d,$(call objects,$(command_sources) \
 	$(daemon_sources) $(library_sources) $(tool_sources)))
+
+# What "make install" puts into $(DATADIR) for a site to use.
+examples = cron grafana logrotate prometheus rsyslog
 
 # The two commands of README.
 demo: deps
@@ -203,16 +211,32 @@ install: all
 	install -m 644 $(filter %.8,$(man_pages)) $(DESTDIR)$(MANDIR)/man8
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR) \
 		$(DESTDIR)$(SYSCONFDIR)/sdfw
-	sed 's|/usr/local/sbin|$(SBINDIR)|;s|/etc/sdfw/|$(SYSCONFDIR)/sdfw/|' \
-		integration/systemd/sdfwd.service \
-		>$(DESTDIR)$(UNITDIR)/sdfwd.service
-	chmod 644 $(DESTDIR)$(UNITDIR)/sdfwd.service
+	install -m 644 integration/systemd/sdfw*.service \
+		integration/systemd/sdfw*.timer $(DESTDIR)$(UNITDIR)
 	install -m 644 integration/systemd/sdfw.sysusers.conf \
 		$(DESTDIR)$(SYSUSERSDIR)/sdfw.conf
-	install -m 644 integration/sdfwd.conf $(DESTDIR)$(DATADIR)
+	install -m 755 integration/sdfw-push $(DESTDIR)$(SBINDIR)
+	install -m 644 integration/*.conf $(DESTDIR)$(DATADIR)
+# For a site to look at, and to copy to where its other ones are.
+	for kind in $(examples); do \
+		install -d $(DESTDIR)$(DATADIR)/$$kind && \
+		install -m 644 integration/$$kind/* $(DESTDIR)$(DATADIR)/$$kind \
+		|| exit; done
+	sed -i 's|/usr/local/sbin|$(SBINDIR)|;s|/etc/sdfw|$(SYSCONFDIR)/sdfw|;'\
+	's|/usr/local/share/sdfw|$(DATADIR)|' \
+		$(DESTDIR)$(UNITDIR)/sdfw*.service $(DESTDIR)$(SBINDIR)/sdfw-push \
+		$(DESTDIR)$(DATADIR)/cron/* $(DESTDIR)$(DATADIR)/prometheus/*
+	install -d $(DESTDIR)$(DATADIR)/ci
+	install -m 755 integration/ci/*.sh $(DESTDIR)$(DATADIR)/ci
+	for file in github.yml gitlab.yml; do \
+		sed 's|/usr/local/share/sdfw|$(DATADIR)|' integration/ci/$$file \
+			>$(DESTDIR)$(DATADIR)/ci/$$file || exit; \
+		chmod 644 $(DESTDIR)$(DATADIR)/ci/$$file; \
+	done
 # What a site has written stays.
-	test -e $(DESTDIR)$(SYSCONFDIR)/sdfw/sdfwd.conf || install -m 644 \
-		integration/sdfwd.conf $(DESTDIR)$(SYSCONFDIR)/sdfw
+	for file in sdfwd.conf push.conf; do \
+		test -e $(DESTDIR)$(SYSCONFDIR)/sdfw/$$file || install -m 644 \
+		integration/$$file $(DESTDIR)$(SYSCONFDIR)/sdfw || exit; done
 
 # A copy of the sources, with debian/ where Debian's tools want it.
 DEB = $(BUILD)/deb/ovs-sdfw-$(VERSION)

@@ -68,13 +68,14 @@ our_flows_request(void)
     return request;
 }
 
-char *
-bridge_dump_flows(struct bridge *bridge, struct flow_set *installed)
+/* Adds the flows that 'request' asks for to 'set'. */
+static char *
+dump(struct bridge *bridge, const struct ofputil_flow_stats_request *request,
+     struct flow_set *set)
 {
-    struct ofputil_flow_stats_request request = our_flows_request();
     struct ofpbuf *msg = ofputil_encode_flow_stats_request(
-        &request, ofputil_protocol_from_ofp_version(
-                      vconn_get_version(bridge->vconn)));
+        request, ofputil_protocol_from_ofp_version(
+                     vconn_get_version(bridge->vconn)));
     ovs_be32 xid = ((struct ofp_header *) msg->data)->xid;
     const char *doing = "reading its flows";
     int error = bridge_send(bridge, bridge->vconn, msg);
@@ -95,7 +96,7 @@ bridge_dump_flows(struct bridge *bridge, struct flow_set *installed)
         ofperr = bridge_is_error(oh) ? ofperr_decode_msg(oh, NULL)
                                         : ofpraw_pull(&raw, msg);
         if (!ofperr && (raw != OFPRAW_OFPST13_FLOW_REPLY
-                        || !parse_flow_stats(msg, installed))) {
+                        || !parse_flow_stats(msg, set))) {
             ofperr = OFPERR_OFPBRC_BAD_LEN;
         }
         ofpbuf_delete(msg);
@@ -105,6 +106,43 @@ bridge_dump_flows(struct bridge *bridge, struct flow_set *installed)
         }
     }
     return error ? bridge_error(bridge, doing, error) : NULL;
+}
+
+char *
+bridge_dump_flows(struct bridge *bridge, struct flow_set *installed)
+{
+    const struct ofputil_flow_stats_request request = our_flows_request();
+    return dump(bridge, &request, installed);
+}
+
+static bool
+is_foreign(const struct flow_record *flow)
+{
+    return (flow->cookie & COOKIE_PREFIX_MASK) != COOKIE_PREFIX
+           && (flow->table != ENTRY_TABLE
+               || flow->priority >= ENTRY_PRIORITY);
+}
+
+char *
+bridge_dump_foreign(struct bridge *bridge, struct flow_set *foreign)
+{
+    struct ofputil_flow_stats_request request = our_flows_request();
+    char *error = NULL;
+    request.cookie = request.cookie_mask = 0;
+    for (int table = -1; table < (int) N_TABLES && !error; table++) {
+        struct flow_set all;
+        request.table_id = table < 0 ? ENTRY_TABLE
+                           : foreign->table_base + table;
+        flow_set_init(&all, foreign->table_base);
+        error = dump(bridge, &request, &all);
+        for (size_t i = 0; i < all.n; i++) {
+            if (is_foreign(&all.flows[i])) {
+                flow_set_add_copy(foreign, &all, &all.flows[i], 0);
+            }
+        }
+        flow_set_destroy(&all);
+    }
+    return error;
 }
 
 static void

@@ -28,14 +28,14 @@ is_as_wanted(const struct ofputil_meter_config *config,
 
 static void
 note_meters(struct ofpbuf *reply, const struct report_settings *settings,
-            uint8_t todo[PORT_MAX])
+            uint8_t todo[PORT_MAX + 1])
 {
     struct ofpbuf bands;
     struct ofputil_meter_config config;
     ofpbuf_init(&bands, 64);
     while (!ofputil_decode_meter_config(reply, &config, &bands)) {
         uint32_t port = config.meter_id - settings->meter;
-        if (port < PORT_MAX && todo[port]) {
+        if (port <= PORT_MAX && todo[port]) {
             todo[port] = is_as_wanted(&config, settings) ? METER_NONE
                          : METER_MODIFY;
         }
@@ -45,7 +45,7 @@ note_meters(struct ofpbuf *reply, const struct report_settings *settings,
 
 static char *
 read_meters(struct bridge *bridge, const struct report_settings *settings,
-            uint8_t todo[PORT_MAX])
+            uint8_t todo[PORT_MAX + 1])
 {
     struct ofpbuf *request = ofputil_encode_meter_request(
         vconn_get_version(bridge->vconn), OFPUTIL_METER_CONFIG, OFPM13_ALL);
@@ -144,15 +144,15 @@ bridge_set_meters(struct bridge *bridge,
                   const struct report_settings *settings,
                   const struct ports *ports)
 {
-    uint8_t *todo = xzalloc(PORT_MAX);
-    todo[0] = METER_ADD;
+    uint8_t *todo = xzalloc(PORT_MAX + 1);
+    todo[0] = todo[PORT_MAX] = METER_ADD;
     for (size_t i = 0; i < ports->n_workloads; i++) {
         todo[ports->of_workload[i]] = METER_ADD;
     }
     char *message = read_meters(bridge, settings, todo);
     int error = 0;
     bool any = false;
-    for (size_t i = 0; !message && !error && i < PORT_MAX; i++) {
+    for (size_t i = 0; !message && !error && i <= PORT_MAX; i++) {
         if (todo[i]) {
             any = true;
             error = bridge_send(bridge, bridge->vconn, encode_meter_mod(

@@ -35,6 +35,11 @@ uint64_t bridge_datapath_id(const struct bridge *);
 char *bridge_dump_flows(struct bridge *, struct flow_set *installed)
     OVS_WARN_UNUSED_RESULT;
 
+/* Adds the flows of others that may come before ours: all in our tables (from
+ * 'foreign->table_base' on), and those of our priority in table 0. */
+char *bridge_dump_foreign(struct bridge *, struct flow_set *foreign)
+    OVS_WARN_UNUSED_RESULT;
+
 /* Sets 'idle_s' of the flows in 'installed', which have been read.  It stays
  * unknown if the bridge does not speak OpenFlow 1.5. */
 char *bridge_read_idle(struct bridge *, struct flow_set *installed)

@@ -77,7 +77,7 @@ static void
 print_flows(const struct options *options, struct flow_set *flows)
 {
     flow_set_sort(flows);
-    if (options->format && !strcmp(options->format, "json")) {
+    if (options->format) {
         print_json(flows);
     } else {
         print_text(flows);
@@ -159,8 +159,9 @@ const struct command compile_command = {
     .name = "compile",
     .arguments = "TOPOLOGY...",
     .summary = "prints the flows, with where each comes from",
-    .options = "bridge db ports format timeout table-base private-key "
+    .options = "bridge db ports timeout table-base private-key "
                "certificate ca-cert",
+    .formats = "json",
     .min_arguments = 1, .max_arguments = SIZE_MAX,
     .help = "With --bridge (one), what a push would install there.  With "
             "--ports, workloads are\nwhere it says; with neither, at ports 1, "

@@ -7,6 +7,7 @@
 
 #include "command.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,8 +135,80 @@ pairs_destroy(struct shash *pairs)
     shash_destroy(pairs);
 }
 
+/* What kind of change, and the columns of its table. */
+struct heading {
+    const char *text;           /* Before a line of text. */
+    const char *markdown;       /* Above a table. */
+    const char *columns[3];
+};
+
+static const struct heading possible = {
+    "becomes possible", "Becomes possible", { "From", "To", "What" },
+};
+static const struct heading stops = {
+    "stops", "Stops", { "From", "To", "What" },
+};
+static const struct heading removed = {
+    "removed", "Removed", { "What", "Was", NULL },
+};
+static const struct heading changed = {
+    "changed", "Changed", { "What", "Was", "Becomes" },
+};
+static const struct heading added = {
+    "added", "Added", { "What", "Is", NULL },
+};
+
+/* Writes the lines of a difference, as text or as tables in Markdown. */
+struct writer {
+    bool markdown;
+    const struct heading *last; /* Of the table that is open. */
+    size_t n;                   /* Lines so far. */
+};
+
 static void
-print_range(const char *what, const struct pair *pair, struct range range)
+start_table(struct writer *writer, const struct heading *heading)
+{
+    printf("%s**%s**\n\n", writer->n ? "\n" : "", heading->markdown);
+    for (int i = 0; i < 3 && heading->columns[i]; i++) {
+        printf("| %s ", heading->columns[i]);
+    }
+    puts("|");
+    for (int i = 0; i < 3 && heading->columns[i]; i++) {
+        printf("|---");
+    }
+    puts("|");
+    writer->last = heading;
+}
+
+/* Writes a line whose columns are 'a', 'b' and 'c' in Markdown, which may be
+ * NULL, and 'text' otherwise.  None of them can end a column or a code span:
+ * they are made of names, numbers and addresses. */
+static void OVS_PRINTF_FORMAT(6, 7)
+put_line(struct writer *writer, const struct heading *heading, const char *a,
+         const char *b, const char *c, const char *text, ...)
+{
+    if (writer->markdown) {
+        if (writer->last != heading) {
+            start_table(writer, heading);
+        }
+        printf("| `%s` | `%s` |", a, b);
+        if (c) {
+            printf(" `%s` |", c);
+        }
+    } else {
+        va_list args;
+        va_start(args, text);
+        printf("%s: ", heading->text);
+        vprintf(text, args);
+        va_end(args);
+    }
+    putchar('\n');
+    writer->n++;
+}
+
+static void
+put_range(struct writer *writer, const struct heading *heading,
+          const struct pair *pair, struct range range)
 {
     struct opening o = {
         .protocol = pair->protocol, .first = range.first, .last = range.last,
@@ -147,15 +220,16 @@ print_range(const char *what, const struct pair *pair, struct range range)
         o.icmp_code = range.first == range.last ? range.first & 0xff : -1;
     }
     char *opening = opening_to_string(&o);
-    printf("%s %s -> %s %s\n", what, pair->from, pair->to, opening);
+    put_line(writer, heading, pair->from, pair->to, opening, "%s -> %s %s",
+             pair->from, pair->to, opening);
     free(opening);
 }
 
-/* Prints what 'a' has and 'b' has not.  Returns how many lines. */
-static size_t
-print_missing(const char *what, const struct pair *a, const struct pair *b)
+/* Writes what 'a' has and 'b' has not. */
+static void
+put_missing(struct writer *writer, const struct heading *heading,
+            const struct pair *a, const struct pair *b)
 {
-    size_t n = 0;
     for (size_t i = 0; i < a->n; i++) {
         uint32_t next = a->ranges[i].first;
         for (size_t j = 0; b && j < b->n; j++) {
@@ -164,32 +238,28 @@ print_missing(const char *what, const struct pair *a, const struct pair *b)
                 continue;
             }
             if (r->first > next) {
-                print_range(what, a, (struct range) { next, r->first - 1 });
-                n++;
+                put_range(writer, heading, a,
+                          (struct range) { next, r->first - 1 });
             }
             next = r->last + 1;
         }
         if (next <= a->ranges[i].last) {
-            print_range(what, a, (struct range) { next,
-                                                  a->ranges[i].last });
-            n++;
+            put_range(writer, heading, a,
+                      (struct range) { next, a->ranges[i].last });
         }
     }
-    return n;
 }
 
-static size_t
-print_all_missing(const char *what, const struct shash *a,
-                  const struct shash *b)
+static void
+put_all_missing(struct writer *writer, const struct heading *heading,
+                const struct shash *a, const struct shash *b)
 {
-    size_t n = 0;
     const struct shash_node **nodes = shash_sort(a);
     for (size_t i = 0; i < shash_count(a); i++) {
-        n += print_missing(what, nodes[i]->data,
-                           shash_find_data(b, nodes[i]->name));
+        put_missing(writer, heading, nodes[i]->data,
+                    shash_find_data(b, nodes[i]->name));
     }
     free(nodes);
-    return n;
 }
 
 /* Workloads and modes, as "what" -> "how" to be compared. */
@@ -228,8 +298,33 @@ put_network(struct shash *facts, const struct network *network)
         ds_put_format(&s, "%s%s", i ? ", " : " except ", prefix);
         free(prefix);
     }
+    if (network->forensics) {
+        ds_put_cstr(&s, "; forensics");
+    }
     shash_add_nocopy(facts, xasprintf("network %s", network->name),
                      ds_steal_cstr(&s));
+}
+
+/* What is done in 'whose', an application or a service, if a workload
+ * deviates. */
+static void
+put_responses(struct shash *facts, const char *whose,
+              struct response *const responses[], size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct response *r = responses[i];
+        struct ds s = DS_EMPTY_INITIALIZER;
+        ds_put_format(&s, "%u deviations (reasons 0x%"PRIx32") in %u s: ",
+                      r->count, r->reasons, r->within_s);
+        if (r->quarantine_min == QUARANTINE_NONE) {
+            ds_put_cstr(&s, "report");
+        } else {
+            ds_put_format(&s, "quarantine %d min, at most %u %%",
+                          r->quarantine_min, r->max_share);
+        }
+        shash_add_nocopy(facts, xasprintf("response %"PRIuSIZE" of %s", i + 1,
+                                          whose), ds_steal_cstr(&s));
+    }
 }
 
 static void
@@ -241,8 +336,12 @@ collect_facts(struct shash *facts, const struct topology *topology)
     }
     for (size_t i = 0; i < topology->n_applications; i++) {
         const struct application *application = topology->applications[i];
+        put_responses(facts, application->name, application->responses,
+                      application->n_responses);
         for (size_t j = 0; j < application->n_services; j++) {
             const struct service *service = application->services[j];
+            put_responses(facts, service->path, service->responses,
+                          service->n_responses);
             shash_add_nocopy(facts, xasprintf("service %s", service->path),
                              xasprintf("mode %s, segment %s",
                                        mode_to_string(service_mode(service)),
@@ -256,52 +355,73 @@ collect_facts(struct shash *facts, const struct topology *topology)
     }
 }
 
-static size_t
-print_facts(const struct shash *old, const struct shash *new)
+/* Writes what 'a' has and 'b' has not. */
+static void
+put_missing_facts(struct writer *writer, const struct heading *heading,
+                  const struct shash *a, const struct shash *b)
 {
-    size_t n = 0;
-    const struct shash_node **nodes = shash_sort(old);
-    for (size_t i = 0; i < shash_count(old); i++) {
-        const char *after = shash_find_data(new, nodes[i]->name);
-        if (!after) {
-            printf("removed: %s (%s)\n", nodes[i]->name,
-                   (char *) nodes[i]->data);
-            n++;
-        } else if (strcmp(after, nodes[i]->data)) {
-            printf("changed: %s: %s -> %s\n", nodes[i]->name,
-                   (char *) nodes[i]->data, after);
-            n++;
+    const struct shash_node **nodes = shash_sort(a);
+    for (size_t i = 0; i < shash_count(a); i++) {
+        const char *name = nodes[i]->name;
+        const char *how = nodes[i]->data;
+        if (!shash_find(b, name)) {
+            put_line(writer, heading, name, how, NULL, "%s (%s)", name, how);
         }
     }
     free(nodes);
-    nodes = shash_sort(new);
-    for (size_t i = 0; i < shash_count(new); i++) {
-        if (!shash_find(old, nodes[i]->name)) {
-            printf("added: %s (%s)\n", nodes[i]->name,
-                   (char *) nodes[i]->data);
-            n++;
-        }
-    }
-    free(nodes);
-    return n;
 }
 
-static size_t
-compare(const struct topology *old, const struct topology *new, time_t now)
+static void
+put_changed_facts(struct writer *writer, const struct shash *old,
+                  const struct shash *new)
 {
-    struct shash old_facts, new_facts, old_pairs, new_pairs;
+    const struct shash_node **nodes = shash_sort(old);
+    for (size_t i = 0; i < shash_count(old); i++) {
+        const char *name = nodes[i]->name;
+        const char *before = nodes[i]->data;
+        const char *after = shash_find_data(new, name);
+        if (after && strcmp(after, before)) {
+            put_line(writer, &changed, name, before, after, "%s: %s -> %s",
+                     name, before, after);
+        }
+    }
+    free(nodes);
+}
+
+static void
+put_facts(struct writer *writer, const struct topology *old,
+          const struct topology *new)
+{
+    struct shash old_facts, new_facts;
     collect_facts(&old_facts, old);
     collect_facts(&new_facts, new);
-    collect(&old_pairs, old, now);
-    collect(&new_pairs, new, now);
-    size_t n = print_facts(&old_facts, &new_facts);
-    n += print_all_missing("stops:", &old_pairs, &new_pairs);
-    n += print_all_missing("becomes possible:", &new_pairs, &old_pairs);
+    put_missing_facts(writer, &removed, &old_facts, &new_facts);
+    put_changed_facts(writer, &old_facts, &new_facts);
+    put_missing_facts(writer, &added, &new_facts, &old_facts);
     shash_destroy_free_data(&old_facts);
     shash_destroy_free_data(&new_facts);
+}
+
+/* Who reads a page looks at its top, who reads a terminal at its bottom: what
+ * becomes possible is there. */
+static void
+compare(struct writer *writer, const struct topology *old,
+        const struct topology *new, time_t now)
+{
+    struct shash old_pairs, new_pairs;
+    collect(&old_pairs, old, now);
+    collect(&new_pairs, new, now);
+    if (writer->markdown) {
+        put_all_missing(writer, &possible, &new_pairs, &old_pairs);
+        put_all_missing(writer, &stops, &old_pairs, &new_pairs);
+        put_facts(writer, old, new);
+    } else {
+        put_facts(writer, old, new);
+        put_all_missing(writer, &stops, &old_pairs, &new_pairs);
+        put_all_missing(writer, &possible, &new_pairs, &old_pairs);
+    }
     pairs_destroy(&old_pairs);
     pairs_destroy(&new_pairs);
-    return n;
 }
 
 static int
@@ -313,11 +433,12 @@ run(const struct options *options)
                                                  &options->arguments[1], 1);
     int status = EXIT_MANIFEST;
     if (old && new) {
-        size_t n = compare(old, new, options->now);
-        if (!n && !options->quiet) {
+        struct writer writer = { .markdown = options->format };
+        compare(&writer, old, new, options->now);
+        if (!writer.n && !options->quiet) {
             puts("nothing changes");
         }
-        status = n ? EXIT_CHANGES : EXIT_OK;
+        status = writer.n ? EXIT_CHANGES : EXIT_OK;
     }
     topology_destroy(old);
     topology_destroy(new);
@@ -329,6 +450,7 @@ const struct command diff_command = {
     .arguments = "OLD NEW",
     .summary = "says which communication becomes possible and which stops",
     .options = "",
+    .formats = "markdown",
     .min_arguments = 2, .max_arguments = 2,
     .help = "Needs no bridge.\n"
             "Exit status: 0 nothing changes, 2 something does, 1 a topology "

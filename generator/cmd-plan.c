@@ -69,11 +69,11 @@ const struct command plan_command = {
     .name = "plan",
     .arguments = "--bridge=BRIDGE... TOPOLOGY...",
     .summary = "shows what a push would change, and changes nothing",
-    .options = "bridge db ports timeout table-base flows private-key "
-               "certificate ca-cert",
+    .options = "bridge db ports timeout table-base flows max-shrink "
+               "private-key certificate ca-cert",
     .min_arguments = 1, .max_arguments = SIZE_MAX,
     .help = "+ is new, - goes away, ~ changes.\n"
             "Exit status: 0 nothing to change, 2 changes, 1 the topology is "
-            "wrong, 3 a bridge failed.",
+            "wrong, 3 a bridge failed,\n5 --max-shrink would refuse it.",
     .run = run,
 };

@@ -46,7 +46,7 @@ report(const struct options *options, struct topology *topology,
     if (!options->quiet) {
         print_problems(result);
     }
-    if (!result->n_local && !options->quiet) {
+    if (!result->n_local && result->ports->n_workloads && !options->quiet) {
         fprintf(stderr, "sdfw: warning: %s: none of the workloads is here; "
                 "compare their bindings with \"ovs-vsctl list Interface\"\n",
                 result->target);
@@ -68,12 +68,16 @@ const struct command push_command = {
     .name = "push",
     .arguments = "--bridge=BRIDGE... TOPOLOGY...",
     .summary = "makes bridges as the topology says",
-    .options = "bridge db ports timeout adopt table-base private-key "
-               "certificate ca-cert",
+    .options = "bridge db ports timeout adopt table-base max-shrink force "
+               "private-key certificate ca-cert",
     .min_arguments = 1, .max_arguments = SIZE_MAX,
     .help = "What differs is sent to each bridge in one atomic bundle; flows "
             "of others are not\ntouched.  If a bridge refuses, it is as "
             "before.\n"
-            "Exit status: 0 done, 1 the topology is wrong, 3 a bridge failed.",
+            "--max-shrink is for pushes that nobody watches: half a directory "
+            "is not to cut\neverything off.  Links out of their validity and "
+            "workloads that are elsewhere count\nas there.\n"
+            "Exit status: 0 done, 1 the topology is wrong, 3 a bridge failed, "
+            "5 refused by\n--max-shrink.",
     .run = run,
 };

@@ -7,55 +7,62 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openvswitch/dynamic-string.h>
 #include <openvswitch/shash.h>
 
 #include "evaluate.h"
+#include "outcome.h"
 #include "probe.h"
 #include "util.h"
 
 static void
-print_link(const char *before, const struct link *link,
-           const struct opening *opening, const char *after)
+put_link(struct ds *s, const struct link *link, const struct opening *opening)
 {
     char *from = endpoint_to_string(&link->from);
     char *to = endpoint_to_string(&link->to);
-    printf("%slink %s -> %s", before, from, to);
+    ds_put_format(s, "link %s -> %s", from, to);
     for (size_t i = 0; i < link->n_openings; i++) {
         if (!opening || opening == &link->openings[i]) {
             char *what = opening_to_string(&link->openings[i]);
-            printf("%s%s", i && !opening ? ", " : " ", what);
+            ds_put_format(s, "%s%s", i && !opening ? ", " : " ", what);
             free(what);
         }
     }
     const struct location *where = opening ? &opening->where : &link->where;
-    printf(" (%s:%d)%s%s\n", where->file, where->line, after[0] ? ", " : "",
-           after);
+    ds_put_format(s, " (%s:%d)", where->file, where->line);
     free(from);
     free(to);
 }
 
-static void
-print_verdict(const struct verdict *verdict)
+/* What was decided and by which link, without the end of the last line. */
+static char *
+verdict_to_string(const struct verdict *verdict)
 {
+    struct ds s = DS_EMPTY_INITIALIZER;
     switch (verdict->kind) {
     case VERDICT_ALLOW:
-        print_link("allow: ", verdict->link, verdict->opening, "");
+        ds_put_cstr(&s, "allow: ");
+        put_link(&s, verdict->link, verdict->opening);
         if (verdict->link->reason) {
-            printf("  reason: %s\n", verdict->link->reason);
+            ds_put_format(&s, "\n  reason: %s", verdict->link->reason);
         }
-        return;
+        return ds_steal_cstr(&s);
     case VERDICT_PASS:
-        puts("pass: no link allows it, but no end enforces; it is reported");
+        ds_put_cstr(&s, "pass: no link allows it, but no end enforces; it is "
+                    "reported");
         break;
     case VERDICT_DENY:
-        puts("deny: no link allows it");
+        ds_put_cstr(&s, "deny: no link allows it");
         break;
     }
     if (verdict->nearest) {
-        print_link("  nearest: ", verdict->nearest, NULL, verdict->why);
+        ds_put_cstr(&s, "\n  nearest: ");
+        put_link(&s, verdict->nearest, NULL);
+        ds_put_format(&s, ", %s", verdict->why);
     } else if (verdict->why) {
-        printf("  %s\n", verdict->why);
+        ds_put_format(&s, "\n  %s", verdict->why);
     }
+    return ds_steal_cstr(&s);
 }
 
 static char *
@@ -131,7 +138,9 @@ run_trace(const struct options *options)
     } else {
         struct verdict verdict = evaluate(topology, &from, &to, &what,
                                           options->now);
-        print_verdict(&verdict);
+        char *text = verdict_to_string(&verdict);
+        puts(text);
+        free(text);
         status = verdict.kind == VERDICT_DENY ? EXIT_DENIED : EXIT_OK;
         if (options->n_bridges) {
             int bridge_status = trace_on_bridge(options, topology, &from,
@@ -165,8 +174,9 @@ const struct command trace_command = {
     .run = run_trace,
 };
 
-/* Returns true if 'expect' holds. */
-static bool
+/* Returns NULL if 'expect' holds; otherwise what is decided instead, which the
+ * caller must free. */
+static char *
 check_expect(const struct topology *topology, const struct expect *expect,
              time_t now)
 {
@@ -175,50 +185,85 @@ check_expect(const struct topology *topology, const struct expect *expect,
     if (!error) {
         error = party_parse(topology, expect->to, expect->segment, &to);
     }
+    if (error) {
+        return error;
+    }
+    struct verdict verdict = evaluate(topology, &from, &to, &expect->opening,
+                                      now);
+    return (verdict.kind == VERDICT_ALLOW) == expect->allow
+           ? NULL : verdict_to_string(&verdict);
+}
+
+/* Adds what comes of 'expect'.  In text form, and in the log beside a
+ * document, only failures are told. */
+static void
+test_expect(const struct options *options, const struct topology *topology,
+            const struct expect *expect, struct outcomes *outcomes)
+{
+    const char *wanted = expect->allow ? "allow" : "deny";
+    const struct location *where = &expect->where;
     char *what = opening_to_string(&expect->opening);
-    bool ok = false;
-    struct verdict verdict = { .kind = VERDICT_DENY };
-    if (!error) {
-        verdict = evaluate(topology, &from, &to, &expect->opening, now);
-        ok = (verdict.kind == VERDICT_ALLOW) == expect->allow;
+    char *problem = check_expect(topology, expect, options->now);
+    char *message = NULL;
+    if (problem) {
+        message = xasprintf("%s -> %s %s: expected %s\n  %s", expect->from,
+                            expect->to, what, wanted, problem);
+        fprintf(options->format ? stderr : stdout, "%s:%d: FAILED: %s\n",
+                where->file, where->line, message);
     }
-    if (!ok) {
-        printf("%s:%d: FAILED: %s -> %s %s: expected %s\n",
-               expect->where.file, expect->where.line, expect->from,
-               expect->to, what, expect->allow ? "allow" : "deny");
-        if (error) {
-            printf("  %s\n", error);
-        } else {
-            printf("  ");
-            print_verdict(&verdict);
-        }
-    }
-    free(error);
+    char *name = xasprintf("%s -> %s %s%s%s: %s", expect->from, expect->to,
+                           what, expect->segment ? " in segment " : "",
+                           expect->segment ? expect->segment->name : "",
+                           wanted);
+    outcomes_add(outcomes, problem ? OUTCOME_UNEXPECTED : OUTCOME_PASS,
+                 *where, name, message);
+    free(problem);
     free(what);
-    return ok;
+}
+
+/* Returns how many assertions do not hold. */
+static size_t
+test_topology(const struct options *options, const struct topology *topology,
+              struct outcomes *outcomes)
+{
+    size_t failed = 0;
+    for (size_t i = 0; i < topology->n_expects; i++) {
+        test_expect(options, topology, topology->expects[i], outcomes);
+        failed += outcomes->all[i].kind != OUTCOME_PASS;
+    }
+    if (!options->quiet && !topology->n_expects) {
+        fputs("sdfw: warning: the topology has no <expect>\n", stderr);
+    }
+    if (!options->quiet) {
+        fprintf(options->format ? stderr : stdout, "%zu passed, %zu failed\n",
+                topology->n_expects - failed, failed);
+    }
+    return failed;
 }
 
 static int
 run_test(const struct options *options)
 {
-    struct topology *topology = command_read_topology(
-        options, options->arguments, options->n_arguments);
-    if (!topology) {
-        return EXIT_MANIFEST;
+    struct report report;
+    struct outcomes outcomes;
+    report_init(&report);
+    outcomes_init(&outcomes, "test");
+    int status = EXIT_MANIFEST;
+    struct topology *topology = command_read_reported(
+        options, options->arguments, options->n_arguments, &report);
+    if (topology) {
+        status = test_topology(options, topology, &outcomes)
+                 ? EXIT_DENIED : EXIT_OK;
+    } else {
+        outcomes_add_report(&outcomes, &report, options->arguments[0]);
     }
-    size_t passed = 0;
-    for (size_t i = 0; i < topology->n_expects; i++) {
-        passed += check_expect(topology, topology->expects[i], options->now);
+    if (options->format) {
+        outcomes_print(&outcomes, options->format, stdout);
     }
-    size_t failed = topology->n_expects - passed;
-    if (!topology->n_expects && !options->quiet) {
-        fputs("sdfw: warning: the topology has no <expect>\n", stderr);
-    }
-    if (!options->quiet) {
-        printf("%zu passed, %zu failed\n", passed, failed);
-    }
+    outcomes_destroy(&outcomes);
+    report_destroy(&report);
     topology_destroy(topology);
-    return failed ? EXIT_DENIED : EXIT_OK;
+    return status;
 }
 
 const struct command test_command = {
@@ -226,8 +271,12 @@ const struct command test_command = {
     .arguments = "TOPOLOGY...",
     .summary = "checks the <expect> assertions, without a bridge",
     .options = "",
+    .formats = "junit sarif",
     .min_arguments = 1, .max_arguments = SIZE_MAX,
     .help = "\"deny\" means that no link allows it, whatever the mode.\n"
+            "With --format=junit or sarif, standard output has a document for "
+            "a CI, also if a\nmanifest is wrong, and the text goes to "
+            "standard error.\n"
             "Exit status: 0 all hold, 4 some do not, 1 the topology is "
             "wrong.",
     .run = run_test,

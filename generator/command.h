@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "model.h"
+#include "report.h"
 
 /* Exit statuses, as in sdfw(8). */
 enum {
@@ -16,7 +17,9 @@ enum {
     EXIT_CHANGES = 2,           /* plan, diff: there are changes. */
     EXIT_BRIDGE = 3,            /* A bridge, OVSDB or the file of --ports
                                  * failed or refused. */
-    EXIT_DENIED = 4,            /* trace: denied; test: not as expected. */
+    EXIT_DENIED = 4,            /* trace: denied; test: not as expected;
+                                 * attest: deviates. */
+    EXIT_REFUSED = 5,           /* --max-shrink does not allow it. */
     EXIT_USAGE = 64,            /* As in sysexits.h. */
 };
 
@@ -27,14 +30,20 @@ struct options {
     size_t n_bridges;
     const char *db;             /* --db */
     const char *ports_file;     /* --ports */
-    const char *format;         /* --format */
+    const char *format;         /* --format; NULL: text. */
     int timeout_s;              /* --timeout */
     int adopt_s;                /* --adopt */
     uint8_t table_base;         /* --table-base */
     int64_t now;                /* --at, seconds since the epoch. */
     bool quiet;                 /* --quiet */
     bool flows;                 /* --flows */
+    int max_shrink;             /* --max-shrink, percent. */
+    bool force;                 /* --force */
     const char *segment;        /* --segment */
+    const char *key;            /* --key */
+    const char *public_key;     /* --public-key */
+    bool verify;                /* --verify */
+    bool digests;               /* As the command's. */
     size_t n_tls_files;         /* --private-key and the like. */
     const char **arguments;
     size_t n_arguments;
@@ -46,19 +55,28 @@ struct command {
     const char *summary;        /* One line. */
     const char *options;        /* Names of the options it takes, separated
                                  * by spaces. */
+    const char *formats;        /* What --format takes besides text, in the
+                                 * same way; NULL: no --format. */
     size_t min_arguments, max_arguments;
     const char *help;           /* Paragraphs below the options. */
+    bool digests;               /* Wants those of manifests. */
     int (*run)(const struct options *);
 };
 
 extern const struct command check_command, compile_command, plan_command,
     push_command, show_command, diff_command, trace_command, test_command,
-    explain_command;
+    explain_command, attest_command, clear_command;
 
 /* Reads and checks the topology at 'paths'; prints what is wrong, and
  * warnings unless --quiet, to stderr.  Returns NULL if there is an error. */
 struct topology *command_read_topology(const struct options *,
                                        const char *const paths[], size_t n);
+
+/* The same, but leaves what was found in 'report', which the caller
+ * initializes and destroys. */
+struct topology *command_read_reported(const struct options *,
+                                       const char *const paths[], size_t n,
+                                       struct report *report);
 
 struct push_options;
 struct push_result;

@@ -30,19 +30,20 @@ compare_open_ids(const void *a_, const void *b_)
     return cmp ? cmp : a->opening < b->opening ? -1 : a->opening > b->opening;
 }
 
-/* Lists the openings that are valid now, with identifiers that derive from
- * the ends and the opening: a link that is renamed, moved or given another
- * reason keeps its connections, one that changes its ports does not. */
+/* Lists the openings that are valid at 'now', or all if that is NULL, with
+ * identifiers that derive from the ends and the opening: a link that is
+ * renamed, moved or given another reason keeps its connections, one that
+ * changes its ports does not. */
 static struct open_id *
-list_openings(struct compiler *c, size_t *np)
+list_openings(const struct topology *topology, const time_t *now, size_t *np)
 {
     struct open_id *ids = NULL;
     size_t n = 0, allocated = 0;
-    for (size_t i = 0; i < c->topology->n_applications; i++) {
-        const struct application *application = c->topology->applications[i];
+    for (size_t i = 0; i < topology->n_applications; i++) {
+        const struct application *application = topology->applications[i];
         for (size_t j = 0; j < application->n_links; j++) {
             const struct link *link = application->links[j];
-            if (!link_is_valid(link, c->options->now)) {
+            if (now && !link_is_valid(link, *now)) {
                 continue;
             }
             char *from = endpoint_to_string(&link->from);
@@ -385,7 +386,7 @@ compile_links(struct compiler *c, bool ipv6)
     struct hmap keys = HMAP_INITIALIZER(&keys);
     struct hmap role_keys = HMAP_INITIALIZER(&role_keys);
     size_t n;
-    struct open_id *open = list_openings(c, &n);
+    struct open_id *open = list_openings(c->topology, &c->options->now, &n);
     for (size_t i = 0; i < n; i++) {
         add_opening(c, &open[i], &keys);
         add_roles(c, &open[i], &role_keys, ipv6);
@@ -408,4 +409,18 @@ compile_links(struct compiler *c, bool ipv6)
     }
     hmap_destroy(&keys);
     hmap_destroy(&role_keys);
+}
+
+uint64_t *
+compile_link_cookies(const struct topology *topology, size_t n_more,
+                     size_t *n)
+{
+    struct open_id *open = list_openings(topology, NULL, n);
+    uint64_t *cookies = xcalloc(*n + n_more + 1, sizeof *cookies);
+    for (size_t i = 0; i < *n; i++) {
+        cookies[i] = make_cookie(ORIGIN_LINK, open[i].id);
+        free(open[i].name);
+    }
+    free(open);
+    return cookies;
 }

@@ -189,6 +189,7 @@ compile(const struct topology *topology, const struct ports *ports,
         pipeline_add_reports(flows, options->reports, ports);
     }
     compile_access_ports(&c);
+    compile_captures(&c);
     for (size_t i = 0; i < c.classes->n_segments; i++) {
         const struct class_segment *cs = &c.classes->segments[i];
         compile_segment(&c, cs->segment, needs.lenient);
@@ -209,4 +210,15 @@ compile(const struct topology *topology, const struct ports *ports,
 
     classes_destroy(c.classes);
     ofpbuf_uninit(&c.ofpacts);
+}
+
+uint64_t *
+compile_cookies(const struct topology *topology, const struct ports *ports,
+                size_t *n)
+{
+    uint64_t *cookies = compile_link_cookies(topology, ports->n_workloads, n);
+    for (size_t i = 0; i < ports->n_workloads; i++) {
+        cookies[(*n)++] = workload_cookie(ports->workloads[i]);
+    }
+    return cookies;
 }

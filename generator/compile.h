@@ -29,4 +29,10 @@ struct compile_options {
 void compile(const struct topology *topology, const struct ports *ports,
              const struct compile_options *options, struct flow_set *flows);
 
+/* Returns the cookies that flows of the topology's links and workloads have,
+ * whether a link is valid now or not, and a workload is on the bridge or not.
+ * The caller frees the array, which has '*n' of them in no order. */
+uint64_t *compile_cookies(const struct topology *, const struct ports *,
+                          size_t *n);
+
 #endif /* compile.h */

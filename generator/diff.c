@@ -100,7 +100,8 @@ is_left_alone(const struct flow_record *flow, bool reports_wanted)
 {
     int kind = kind_of(flow);
     return kind == ORIGIN_ADOPT || kind == ORIGIN_LEARNED
-           || (kind == ORIGIN_REPORT && !reports_wanted);
+           || ((kind == ORIGIN_REPORT || kind == ORIGIN_CAPTURE)
+               && !reports_wanted);
 }
 
 /* Makes room for all changes at once: growing step by step would copy, for a

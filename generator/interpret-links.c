@@ -153,8 +153,10 @@ interpret_references(struct interpreter *in, xmlNode *node)
         = shash_find_data(&in->topology->application_index,
                           xml_attribute(node, "name"));
     for (xmlNode *child = xml_first(node); child; child = xml_next(child)) {
-        if (!xml_is(child, "service")) {
+        if (xml_is(child, "link") || xml_is(child, "accept")) {
             read_link(in, child, application, xml_is(child, "accept"));
+        }
+        if (!xml_is(child, "service")) {
             continue;
         }
         char *path = xasprintf("%s/%s", application->name,

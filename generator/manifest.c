@@ -26,6 +26,7 @@
 
 struct reader {
     struct topology *topology;
+    bool digests;               /* Wanted, of each file. */
     struct report *report;
     struct xml_schema *schema;
     struct sset seen;           /* Files and directories, by real path. */
@@ -101,6 +102,7 @@ read_document(struct reader *reader, const char *name, const char *real,
               const char *root)
 {
     name = topology_intern_file(reader->topology, name);
+    sset_add(&reader->report->files, name);
     xmlDoc *doc = xml_read(real, name, reader->schema, reader->report);
     if (!doc) {
         return;
@@ -108,6 +110,9 @@ read_document(struct reader *reader, const char *name, const char *real,
     if (reader->n >= reader->allocated) {
         reader->documents = x2nrealloc(reader->documents, &reader->allocated,
                                        sizeof *reader->documents);
+    }
+    if (reader->digests) {
+        shash_find(&reader->topology->files, name)->data = xml_digest(doc);
     }
     struct document document = { .name = name, .doc = doc,
                                  .directory = directory_of(real) };
@@ -264,11 +269,12 @@ read_all(struct reader *reader, const char *const paths[], size_t n)
     free(reader->documents);
 }
 
-struct topology *
-manifest_read(const char *const paths[], size_t n, struct report *report)
+static struct topology *
+read_topology(const char *const paths[], size_t n, bool digests,
+              struct report *report)
 {
     struct reader reader = {
-        .report = report, .schema = xml_schema_create(),
+        .report = report, .schema = xml_schema_create(), .digests = digests,
     };
     size_t n_errors = report->n_errors;
     reader.topology = topology_create();
@@ -281,4 +287,17 @@ manifest_read(const char *const paths[], size_t n, struct report *report)
         return NULL;
     }
     return reader.topology;
+}
+
+struct topology *
+manifest_read(const char *const paths[], size_t n, struct report *report)
+{
+    return read_topology(paths, n, false, report);
+}
+
+struct topology *
+manifest_read_with_digests(const char *const paths[], size_t n,
+                           struct report *report)
+{
+    return read_topology(paths, n, true, report);
 }

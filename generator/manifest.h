@@ -18,4 +18,9 @@
 struct topology *manifest_read(const char *const paths[], size_t n,
                                struct report *);
 
+/* The same, and gives each of topology->files the SHA-256 of its canonical
+ * form (Canonical XML 1.0, without comments) in hexadecimal as data. */
+struct topology *manifest_read_with_digests(const char *const paths[],
+                                            size_t n, struct report *);
+
 #endif /* manifest.h */

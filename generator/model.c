@@ -62,6 +62,10 @@ service_destroy(struct service *service)
             workload_destroy(service->workloads[i]);
         }
     }
+    for (size_t i = 0; i < service->n_responses; i++) {
+        free(service->responses[i]);
+    }
+    free(service->responses);
     free(service->workloads);
     free(service->name);
     free(service->path);
@@ -93,6 +97,10 @@ application_destroy(struct application *application)
     for (size_t i = 0; i < application->n_accepts; i++) {
         link_destroy(application->accepts[i]);
     }
+    for (size_t i = 0; i < application->n_responses; i++) {
+        free(application->responses[i]);
+    }
+    free(application->responses);
     free(application->services);
     free(application->links);
     free(application->accepts);
@@ -135,7 +143,7 @@ topology_destroy(struct topology *topology)
     free(topology->networks);
     free(topology->segments);
     free(topology->expects);
-    shash_destroy(&topology->files);
+    shash_destroy_free_data(&topology->files);
     shash_destroy(&topology->service_index);
     shash_destroy(&topology->network_index);
     shash_destroy(&topology->segment_index);
@@ -266,6 +274,20 @@ application_drop_last_link(struct application *application, bool accept)
 {
     link_destroy(accept ? application->accepts[--application->n_accepts]
                         : application->links[--application->n_links]);
+}
+
+struct response *
+add_response(struct application *application, struct service *service,
+             struct location where)
+{
+    struct response *response = xzalloc(sizeof *response);
+    response->where = where;
+    if (service) {
+        APPEND(service->responses, service->n_responses, response);
+    } else {
+        APPEND(application->responses, application->n_responses, response);
+    }
+    return response;
 }
 
 struct expect *

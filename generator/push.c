@@ -10,6 +10,7 @@
 #include "bridge.h"
 #include "compile.h"
 #include "ovsdb.h"
+#include "shrink.h"
 #include "ovs-thread.h"
 #include "timeval.h"
 #include "util.h"
@@ -168,13 +169,19 @@ handle_bridge(const struct job *job, struct bridge *bridge, struct ovsdb *db)
     if (!error && job->options->read_idle) {
         error = bridge_read_idle(bridge, &result->installed);
     }
+    if (!error && job->options->read_foreign) {
+        error = bridge_dump_foreign(bridge, &result->foreign);
+    }
     if (error) {
         return error;
     }
 
     result->first = !result->installed.n;
     compile_for(job->topology, job->options, &result->installed, result);
-    if (job->options->read_only) {
+    result->refusal = shrink_check(job->topology, result->ports,
+                                   &result->installed,
+                                   job->options->min_kept_percent);
+    if (job->options->read_only || result->refusal) {
         return NULL;
     }
     if (job->options->reports) {
@@ -227,6 +234,7 @@ result_init(struct push_result *result, const char *target,
     flow_set_init(&result->installed, table_base);
     flow_set_init(&result->wanted, table_base);
     flow_set_init(&result->changes, table_base);
+    flow_set_init(&result->foreign, table_base);
 }
 
 struct push_result *
@@ -273,11 +281,13 @@ push_results_destroy(struct push_result *results, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         free(results[i].error);
+        free(results[i].refusal);
         free(results[i].warning);
         ports_destroy(results[i].ports);
         flow_set_destroy(&results[i].installed);
         flow_set_destroy(&results[i].wanted);
         flow_set_destroy(&results[i].changes);
+        flow_set_destroy(&results[i].foreign);
     }
     free(results);
 }

@@ -27,12 +27,17 @@ struct push_options {
     time_t now;                 /* Which links are within their validity. */
     bool read_only;             /* Compare, but change nothing. */
     bool read_idle;             /* Also read when flows were last used. */
+    int min_kept_percent;       /* Refuse to keep less of what is installed:
+                                 * see shrink.h. */
+    bool read_foreign;          /* Also read flows of others. */
 };
 
 /* What became of one bridge. */
 struct push_result {
     const char *target;         /* As given. */
     char *error;                /* NULL if all went well. */
+    char *refusal;              /* Why nothing was changed: see shrink.h; or
+                                 * NULL. */
     char *warning;              /* May be NULL. */
     bool first;                 /* There was nothing of ours before. */
     struct diff_counts counts;
@@ -43,6 +48,8 @@ struct push_result {
     struct flow_set installed;  /* Before. */
     struct flow_set wanted;
     struct flow_set changes;
+    struct flow_set foreign;    /* With 'read_foreign': those that may come
+                                 * before ours (bridge_dump_foreign()). */
 };
 
 /* Handles the 'n' bridges 'targets' at once.  Returns an array of 'n' results

@@ -12,6 +12,7 @@ void
 report_init(struct report *report)
 {
     memset(report, 0, sizeof *report);
+    sset_init(&report->files);
 }
 
 void
@@ -22,6 +23,7 @@ report_destroy(struct report *report)
         free(report->findings[i].message);
     }
     free(report->findings);
+    sset_destroy(&report->files);
 }
 
 static void

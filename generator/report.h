@@ -14,6 +14,7 @@
 #include <openvswitch/compiler.h>
 
 #include "model.h"
+#include "sset.h"
 
 enum severity { SEVERITY_WARNING, SEVERITY_ERROR };
 
@@ -28,6 +29,7 @@ struct report {
     struct finding *findings;
     size_t n, allocated;
     size_t n_errors, n_warnings;
+    struct sset files;          /* Names of the manifests that were read. */
 };
 
 void report_init(struct report *);

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <openvswitch/dynamic-string.h>
 #include <openvswitch/vlog.h>
 
 #include "check.h"
@@ -26,7 +27,7 @@
 static const struct command *const commands[] = {
     &check_command, &compile_command, &plan_command, &push_command,
     &show_command, &diff_command, &trace_command, &test_command,
-    &explain_command,
+    &explain_command, &attest_command, &clear_command,
 };
 
 struct option_help {
@@ -42,7 +43,7 @@ static const struct option_help option_table[] = {
       "unix:RUNDIR/db.sock)" },
     { "ports", "FILE", "\"APPLICATION/SERVICE/WORKLOAD PORT\" lines instead "
       "of OVSDB" },
-    { "format", "FORMAT", "text (default) or json" },
+    { "format", "FORMAT", NULL },   /* What it takes: list_formats(). */
     { "timeout", "SECONDS", "give up on a bridge after so long (default: 30)"
     },
     { "adopt", "SECONDS", "at the first push, admit running connections for "
@@ -50,7 +51,13 @@ static const struct option_help option_table[] = {
     { "table-base", "N", "first of our tables on the bridge (default: 100)" },
     { "at", "TIME", "judge links as of TIME, such as 2026-01-31T08:00:00Z, "
       "instead of now" },
+    { "max-shrink", "PERCENT", "refuse if more of the links, or of the "
+      "workloads, that are installed would go (default: 100)" },
+    { "force", NULL, "whatever --max-shrink says" },
     { "segment", "NAME", "the segment of SRC and DST that are addresses" },
+    { "key", "FILE", "sign by this private key of Ed25519 (PEM)" },
+    { "verify", NULL, "verify the statements in FILEs" },
+    { "public-key", "FILE", "... by this key (PEM)" },
     { "flows", NULL, "show flows too" },
     { "quiet", NULL, "no warnings; push, check, diff and test: no "
       "summary" },
@@ -80,7 +87,22 @@ static bool
 takes(const struct command *command, const char *name, size_t len)
 {
     return list_has(COMMON_OPTIONS, name, len)
-           || list_has(command->options, name, len);
+           || list_has(command->options, name, len)
+           || (command->formats && list_has("format", name, len));
+}
+
+/* "text (default), junit or sarif".  The caller frees it. */
+static char *
+list_formats(const struct command *command)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+    ds_put_cstr(&s, "text (default)");
+    for (const char *p = command->formats; *p; ) {
+        size_t n = strcspn(p, " ");
+        ds_put_format(&s, "%s%.*s", p[n] ? ", " : " or ", (int) n, p);
+        p += n + (p[n] == ' ');
+    }
+    return ds_steal_cstr(&s);
 }
 
 static void
@@ -93,7 +115,9 @@ print_help(const struct command *command)
         if (takes(command, o->name, strlen(o->name))) {
             char *left = xasprintf("--%s%s%s", o->name, o->argument ? "=" : "",
                                    o->argument ? o->argument : "");
-            printf("  %-22s %s\n", left, o->text);
+            char *formats = o->text ? NULL : list_formats(command);
+            printf("  %-22s %s\n", left, o->text ? o->text : formats);
+            free(formats);
             free(left);
         }
     }
@@ -191,7 +215,22 @@ check_tls(const struct options *options)
 }
 
 static void
-set_option(struct options *options, const char *name, const char *value)
+set_format(const struct command *command, struct options *options,
+           const char *value)
+{
+    if (!strcmp(value, "text")) {
+        options->format = NULL;
+    } else if (value[0] && list_has(command->formats, value, strlen(value))) {
+        options->format = value;
+    } else {
+        usage_error(command->name, "--format is %s, not \"%s\"",
+                    list_formats(command), value);
+    }
+}
+
+static void
+set_option(const struct command *command, struct options *options,
+           const char *name, const char *value)
 {
     if (!strcmp(name, "bridge")) {
         options->bridges = xrealloc(options->bridges,
@@ -203,11 +242,7 @@ set_option(struct options *options, const char *name, const char *value)
     } else if (!strcmp(name, "ports")) {
         options->ports_file = value;
     } else if (!strcmp(name, "format")) {
-        if (strcmp(value, "text") && strcmp(value, "json")) {
-            usage_error(options->command, "--format is text or json, not "
-                        "\"%s\"", value);
-        }
-        options->format = value;
+        set_format(command, options, value);
     } else if (!strcmp(name, "timeout")) {
         options->timeout_s = parse_number(options, name, value, 1, 86400);
     } else if (!strcmp(name, "adopt")) {
@@ -217,8 +252,18 @@ set_option(struct options *options, const char *name, const char *value)
                                            MAX_TABLE_BASE);
     } else if (!strcmp(name, "at")) {
         options->now = parse_time(options, value);
+    } else if (!strcmp(name, "max-shrink")) {
+        options->max_shrink = parse_number(options, name, value, 0, 100);
+    } else if (!strcmp(name, "force")) {
+        options->force = true;
     } else if (!strcmp(name, "segment")) {
         options->segment = value;
+    } else if (!strcmp(name, "key")) {
+        options->key = value;
+    } else if (!strcmp(name, "public-key")) {
+        options->public_key = value;
+    } else if (!strcmp(name, "verify")) {
+        options->verify = true;
     } else if (!strcmp(name, "flows")) {
         options->flows = true;
     } else if (!strcmp(name, "quiet")) {
@@ -255,7 +300,7 @@ parse_option(const struct command *command, struct options *options,
         } else if (!o->argument && value) {
             usage_error(command->name, "--%s takes no value", o->name);
         }
-        set_option(options, o->name, value);
+        set_option(command, options, o->name, value);
         return i + 1;
     }
     usage_error(command->name, "%s takes no option \"%s\"", command->name,
@@ -287,22 +332,34 @@ parse_arguments(const struct command *command, int argc, char *argv[],
 }
 
 struct topology *
+command_read_reported(const struct options *options,
+                      const char *const paths[], size_t n,
+                      struct report *report)
+{
+    struct topology *topology
+        = options->digests ? manifest_read_with_digests(paths, n, report)
+                           : manifest_read(paths, n, report);
+    if (topology) {
+        check_topology(topology, options->now, report);
+    }
+    if (report->n_errors || !options->quiet) {
+        report_print(report, stderr);
+    }
+    if (report->n_errors) {
+        topology_destroy(topology);
+        topology = NULL;
+    }
+    return topology;
+}
+
+struct topology *
 command_read_topology(const struct options *options,
                       const char *const paths[], size_t n)
 {
     struct report report;
     report_init(&report);
-    struct topology *topology = manifest_read(paths, n, &report);
-    if (topology) {
-        check_topology(topology, options->now, &report);
-    }
-    if (report.n_errors || !options->quiet) {
-        report_print(&report, stderr);
-    }
-    if (report.n_errors) {
-        topology_destroy(topology);
-        topology = NULL;
-    }
+    struct topology *topology = command_read_reported(options, paths, n,
+                                                      &report);
     report_destroy(&report);
     return topology;
 }
@@ -327,6 +384,8 @@ main(int argc, char *argv[])
             struct options options = {
                 .command = name, .timeout_s = 30, .adopt_s = 300,
                 .table_base = DEFAULT_TABLE_BASE, .now = time(NULL),
+                .max_shrink = 100,
+                .digests = commands[i]->digests,
             };
             parse_arguments(commands[i], argc, argv, &options);
             int status = commands[i]->run(&options);

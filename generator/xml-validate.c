@@ -266,6 +266,15 @@ value_hint(const char *element, const char *name)
         { "except", "a prefix such as 10.0.0.0/8 or fd00::/8" },
         { "port", "ports such as 443 or 80,443,8000-8100" },
         { "mode", "learn, audit or enforce" },
+        { "forensics", "true or false" },
+        { "reasons", "reasons such as \"no-link spoof\": no-link, spoof, vlan, "
+                     "ethertype, frame, invalid, revoked, rogue-dhcp, "
+                     "rogue-ra, quarantine" },
+        { "count", "a number from 1 to 10000" },
+        { "within", "a number of seconds from 1 to 86400" },
+        { "quarantine", "a number of minutes from 0 (until released) to "
+                        "525600" },
+        { "max-share", "a percentage from 1 to 100" },
         { "vlan", "a VLAN from 1 to 4094" },
         { "name", "a name such as web-1: at most 63 letters, digits, '.', "
                   "'_' and '-', beginning with a letter or digit" },

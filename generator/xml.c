@@ -14,8 +14,10 @@
 
 #include <libxml/parser.h>
 #include <libxml/SAX2.h>
+#include <libxml/c14n.h>
 #include <libxml/parserInternals.h>
 
+#include "dsse.h"
 #include "util.h"
 
 #define MAX_FILE_BYTES (64 << 20)
@@ -243,6 +245,18 @@ xml_read(const char *file, const char *name, const struct xml_schema *schema,
 }
 
 /* Reading a valid document. */
+
+char *
+xml_digest(xmlDoc *doc)
+{
+    xmlChar *text = NULL;
+    int n = xmlC14NDocDumpMemory(doc, NULL, XML_C14N_1_0, NULL, 0, &text);
+    ovs_assert(n >= 0);
+    char *hex = xmalloc(SHA256_HEX_SIZE);
+    sha256_hex(text, n, hex);
+    xmlFree(text);
+    return hex;
+}
 
 int
 xml_line(const xmlNode *node)

@@ -20,6 +20,10 @@ void xml_schema_destroy(struct xml_schema *);
 xmlDoc *xml_read(const char *file, const char *name,
                  const struct xml_schema *, struct report *);
 
+/* SHA-256 of the canonical form of 'doc' (Canonical XML 1.0, without
+ * comments), in hexadecimal.  The caller frees it. */
+char *xml_digest(xmlDoc *doc);
+
 /* Validates 'doc', and says in our words what is wrong with it.  Changes
  * 'doc' if it is not valid. */
 bool xml_validate(xmlDoc *doc, const struct xml_schema *, const char *name,

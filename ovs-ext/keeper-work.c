@@ -22,9 +22,10 @@ static void
 read_manifests(struct work *work)
 {
     const struct keeper_settings *settings = work->settings;
-    struct topology *topology = manifest_read(settings->paths,
-                                              settings->n_paths,
-                                              &work->report);
+    struct topology *(*read)(const char *const[], size_t, struct report *)
+        = settings->attest ? manifest_read_with_digests : manifest_read;
+    struct topology *topology = read(settings->paths, settings->n_paths,
+                                     &work->report);
     if (topology) {
         check_topology(topology, time(NULL), &work->report);
     }
@@ -80,13 +81,19 @@ push(struct work *work)
         work->targets[i].ports = NULL;
     }
     tls_use_in_libopenvswitch(settings->ssl);
-    options.read_only = work->kind == WORK_CHECK;
+    options.read_only = work->kind != WORK_PUSH;
+    options.read_foreign = work->kind == WORK_ATTEST;
     work->results = push_bridges(work->topology, names, work->n, &options);
     for (size_t i = 0; i < work->n; i++) {
         struct target *target = &work->targets[i];
         if (target->known && !work->results[i].error) {
             find_drift(&work->results[i].installed,
                        &work->memories[target->bridge].flows, &target->drift);
+        }
+        if (work->kind == WORK_ATTEST && !work->results[i].error) {
+            target->attest_error = attest_log(settings->attest, work->topology,
+                                              &work->results[i],
+                                              &target->attested);
         }
     }
     free(options.ports);
@@ -151,6 +158,7 @@ run_work(void *work_)
         [WORK_READ] = read_manifests,
         [WORK_PUSH] = push,
         [WORK_CHECK] = push,
+        [WORK_ATTEST] = push,
         [WORK_PREPARE] = prepare,
         [WORK_FLOOD] = set_no_flood,
     };
@@ -191,6 +199,7 @@ work_destroy(struct work *work)
     for (size_t i = 0; i < work->n; i++) {
         ports_destroy(work->targets[i].ports);
         flow_set_destroy(&work->targets[i].drift);
+        free(work->targets[i].attest_error);
         push_results_destroy(work->targets[i].result,
                              work->targets[i].result != NULL);
         ofpbuf_delete(work->targets[i].bundle);

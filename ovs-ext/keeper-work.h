@@ -14,6 +14,7 @@ enum work_kind {
     WORK_READ,                  /* Reads the manifests. */
     WORK_PUSH,                  /* Full pushes. */
     WORK_CHECK,                 /* The same, but changes nothing. */
+    WORK_ATTEST,                /* Likewise, and makes statements. */
     WORK_PREPARE,               /* Quick pushes, up to what they send; and */
     WORK_FLOOD,                 /* ... what they leave: flood settings. */
 };
@@ -25,6 +26,8 @@ struct target {
     struct ports *ports;        /* Where workloads are; NULL: to be asked. */
     bool known;                 /* 'memories' knows what was there. */
     struct flow_set drift;      /* From there to what was there before. */
+    struct attest_counts attested; /* WORK_ATTEST. */
+    char *attest_error;         /* Likewise. */
     int of_version;             /* WORK_PREPARE only, as are the next. */
     struct push_result *result;
     struct ofpbuf *bundle;      /* NULL: nothing to send. */
@@ -53,6 +56,7 @@ struct work {
 struct bridge_memory {
     bool dirty;                 /* A full push is wanted. */
     bool check;                 /* WORK_CHECK is wanted. */
+    bool attest;                /* WORK_ATTEST is wanted. */
     bool ports_changed;         /* ... perhaps: to be looked at. */
     bool flood;                 /* WORK_FLOOD is wanted. */
     unsigned int session;       /* Counts up when it begins or ends. */

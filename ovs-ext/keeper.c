@@ -37,7 +37,6 @@ struct keeper {
     struct timer *window;       /* A link becomes valid, or ceases to be. */
 
     struct topology *topology;  /* In force; NULL: none yet. */
-    struct modes modes;
     bool modes_changed;         /* They are to be put into force. */
     struct work *work;          /* Under way, or NULL. */
     bool reload;                /* Wanted next. */
@@ -129,7 +128,7 @@ take_topology(struct keeper *keeper, struct work *work)
         }
         topology_destroy(keeper->topology);
         keeper->topology = work->topology;
-        modes_apply(&keeper->modes, keeper->topology, true);
+        modes_apply(keeper->settings.modes, keeper->topology, true);
         schedule_window(keeper);
     }
     set_all_dirty(keeper);
@@ -148,9 +147,16 @@ take_results(struct keeper *keeper, struct work *work)
             keeper->callbacks.verified(target->bridge, &target->drift,
                                        result->ports, keeper->aux);
         }
-        if (work->kind == WORK_CHECK && !result->error) {
+        if (work->kind == WORK_ATTEST) {
+            keeper->callbacks.attested(target->bridge, &target->attested,
+                                       result->error ? result->error
+                                       : target->attest_error, keeper->aux);
+        }
+        if (work->kind != WORK_PUSH && !result->error) {
             /* What differs for another reason is wanted. */
-            memory->dirty |= result->changes.n && !target->drift.n;
+            memory->dirty |= result->changes.n
+                             && (keeper->settings.repairs_drift
+                                 || !target->drift.n);
             continue;
         }
         keeper->callbacks.pushed(target->bridge, result, keeper->aux);
@@ -205,8 +211,8 @@ has_more(const struct keeper *keeper)
     for (size_t i = 0; keeper->topology && i < keeper->settings.n_bridges;
          i++) {
         const struct bridge_memory *memory = &keeper->bridges[i];
-        more |= memory->dirty || memory->check || memory->ports_changed
-                || memory->flood;
+        more |= memory->dirty || memory->check || memory->attest
+                || memory->ports_changed || memory->flood;
     }
     return more;
 }
@@ -220,7 +226,8 @@ end_work(struct keeper *keeper)
     if (work->kind == WORK_READ) {
         take_topology(keeper, work);
         wanted = has_more(keeper);
-    } else if (work->kind == WORK_PUSH || work->kind == WORK_CHECK) {
+    } else if (work->kind == WORK_PUSH || work->kind == WORK_CHECK
+               || work->kind == WORK_ATTEST) {
         take_results(keeper, work);
     }
     work_destroy(work);
@@ -379,6 +386,16 @@ add_check(struct keeper *keeper, size_t i, struct work *work)
     }
 }
 
+static void
+add_attest(struct keeper *keeper, size_t i, struct work *work)
+{
+    struct bridge_memory *memory = &keeper->bridges[i];
+    if (memory->attest) {
+        memory->attest = false;
+        add_target(keeper, work, i)->ports = resolve(keeper, i);
+    }
+}
+
 /* Calls 'add' for each bridge.  Returns true if something is to be done. */
 static bool
 choose(struct keeper *keeper, struct work *work, enum work_kind kind,
@@ -405,7 +422,8 @@ choose_work(struct keeper *keeper, struct work *work)
         return true;
     }
     return choose(keeper, work, WORK_PUSH, add_push)
-           || choose(keeper, work, WORK_CHECK, add_check);
+           || choose(keeper, work, WORK_CHECK, add_check)
+           || choose(keeper, work, WORK_ATTEST, add_attest);
 }
 
 /* Starts what is wanted, unless something is under way: its end starts it. */
@@ -418,7 +436,7 @@ start(struct keeper *keeper)
     if (keeper->modes_changed) {
         /* No thread reads the topology now. */
         keeper->modes_changed = false;
-        modes_apply(&keeper->modes, keeper->topology, false);
+        modes_apply(keeper->settings.modes, keeper->topology, false);
         set_all_dirty(keeper);
     }
     struct work *work = work_create(&keeper->settings, &keeper->reports,
@@ -458,7 +476,6 @@ keeper_create(struct loop *loop, const struct keeper_settings *settings,
     keeper->aux = aux;
     keeper->bridges = xcalloc(settings->n_bridges + 1,
                               sizeof *keeper->bridges);
-    modes_init(&keeper->modes);
     keeper->done_fd = eventfd(0, EFD_CLOEXEC);
     if (keeper->done_fd < 0) {
         ovs_fatal(errno, "eventfd");
@@ -494,7 +511,6 @@ keeper_destroy(struct keeper *keeper)
         forget(&keeper->bridges[i]);
     }
     topology_destroy(keeper->topology);
-    modes_destroy(&keeper->modes);
     free(keeper->bridges);
     free(keeper);
 }
@@ -549,6 +565,15 @@ keeper_ports_changed(struct keeper *keeper, size_t i)
 }
 
 void
+keeper_attest(struct keeper *keeper)
+{
+    for (size_t i = 0; i < keeper->settings.n_bridges; i++) {
+        keeper->bridges[i].attest = keeper->bridges[i].datapath_id != 0;
+    }
+    start(keeper);
+}
+
+void
 keeper_flows_changed(struct keeper *keeper)
 {
     verify_soon(keeper);
@@ -557,16 +582,11 @@ keeper_flows_changed(struct keeper *keeper)
 char *
 keeper_set_mode(struct keeper *keeper, const char *name, const char *mode)
 {
-    char *error = modes_set(&keeper->modes, keeper->topology, name, mode);
+    char *error = modes_set(keeper->settings.modes, keeper->topology, name,
+                            mode);
     if (!error && keeper->topology) {
         keeper->modes_changed = true;
         start(keeper);
     }
     return error;
-}
-
-const struct modes *
-keeper_modes(const struct keeper *keeper)
-{
-    return &keeper->modes;
 }

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "attest-log.h"
 #include "loop.h"
 #include "model.h"
 #include "modes.h"
@@ -41,7 +42,9 @@ struct keeper_settings {
     uint8_t table_base;
     bool repairs_drift;         /* What others have changed. */
     const struct report_settings *reports;
+    struct modes *modes;        /* Set by hand, also before it was created. */
     const struct tls_settings *ssl;
+    const struct attest_settings *attest; /* NULL: never. */
 };
 
 struct keeper_callbacks {
@@ -56,6 +59,9 @@ struct keeper_callbacks {
                      const struct ports *, void *aux);
     /* A push to 'bridge' (an index) has ended, with or without an error. */
     void (*pushed)(size_t bridge, const struct push_result *, void *aux);
+    /* Statements of 'bridge' were made, or not, as 'error' says. */
+    void (*attested)(size_t bridge, const struct attest_counts *,
+                     const char *error, void *aux);
     /* There is nothing left to do, for now. */
     void (*idle)(void *aux);
     /* What OVSDB says; NULL if it is not there. */
@@ -88,12 +94,14 @@ void keeper_bridge_down(struct keeper *, size_t i);
 /* Something has changed in OVSDB that may concern bridge 'i'. */
 void keeper_ports_changed(struct keeper *, size_t i);
 
+/* Makes statements of all bridges that are there. */
+void keeper_attest(struct keeper *);
+
 /* Somebody may have changed flows: reads back soon. */
 void keeper_flows_changed(struct keeper *);
 
-/* Modes that were set by hand: see modes.h. */
+/* Sets one by hand, and pushes: see modes.h. */
 char *keeper_set_mode(struct keeper *, const char *name, const char *mode)
     OVS_WARN_UNUSED_RESULT;
-const struct modes *keeper_modes(const struct keeper *);
 
 #endif /* keeper.h */

@@ -33,19 +33,20 @@ VLOG_DEFINE_THIS_MODULE(sdfwd);
 
 enum { EXIT_MANIFEST = 1, EXIT_BRIDGE = 3 };
 
+/* After the start, when bridges are as they should be. */
+#define FIRST_STATEMENTS_MS 3000
+
 static void apply_settings(struct daemon *, unsigned int effects);
 static void begin_anew(struct daemon *);
 
 /* What the keeper tells. */
 
 static void
-log_report(const struct report *report)
+log_finding(const struct finding *f, void *aux OVS_UNUSED)
 {
-    for (size_t i = 0; i < report->n; i++) {
-        const struct finding *f = &report->findings[i];
-        VLOG(f->severity == SEVERITY_ERROR ? VLL_ERR : VLL_WARN, "%s:%d: %s",
-             f->file ? f->file : "?", f->line, f->message);
-    }
+    char *text = finding_format(f);
+    VLOG(f->severity == SEVERITY_ERROR ? VLL_ERR : VLL_WARN, "%s", text);
+    free(text);
 }
 
 /* The workloads are of a topology that goes away; the push that follows finds
@@ -99,6 +100,7 @@ learn_ports(struct bridge_state *b, const struct ports *ports)
     log_overlay(b, b->overlay, ports->overlay);
     forget_ports(b);
     b->overlay = overlay_ref(ports->overlay);
+    respond_overlay_changed(b);
     for (size_t i = 0; i < ports->n_workloads; i++) {
         if (ports->of_workload[i]) {
             b->by_port[ports->of_workload[i]] = ports->workloads[i];
@@ -115,8 +117,7 @@ note_broken(struct daemon *d, const struct report *report)
     for (size_t i = 0; i < report->n && !d->broken; i++) {
         const struct finding *f = &report->findings[i];
         if (f->severity == SEVERITY_ERROR) {
-            d->broken = xasprintf("%s:%d: %s", f->file ? f->file : "?",
-                                  f->line, f->message);
+            d->broken = finding_format(f);
         }
     }
 }
@@ -125,7 +126,7 @@ static void
 loaded(const struct topology *topology, struct report *report, void *d_)
 {
     struct daemon *d = d_;
-    log_report(report);
+    findings_tell(&d->warnings, report, topology != NULL, log_finding, NULL);
     note_broken(d, report);
     if (topology) {
         VLOG_INFO("read %"PRIuSIZE" applications", topology->n_applications);
@@ -133,16 +134,17 @@ loaded(const struct topology *topology, struct report *report, void *d_)
         d->loaded_ms = time_wall_msec();
         for (size_t i = 0; i < d->bridge_names.n; i++) {
             forget_ports(&d->bridges[i]);
+            respond_forget(&d->bridges[i].respond);
         }
         web_forget_topology(d->web);
-        if (d->topology_watch) {
-            topology_watch_update(d->topology_watch, topology);
-        }
     } else {
         VLOG_ERR("the manifests have errors; %s",
                  d->topology ? "the last good policy stays in force"
                  : "bridges stay as they are");
         d->status = EXIT_MANIFEST;
+    }
+    if (d->topology_watch) {
+        topology_watch_update(d->topology_watch, topology);
     }
 }
 
@@ -191,6 +193,39 @@ pushed(size_t bridge, const struct push_result *result, void *d_)
                   result->counts.removed, result->counts.unchanged,
                   result->n_local, result->elapsed_ms);
     }
+}
+
+static void
+attested(size_t bridge, const struct attest_counts *counts, const char *error,
+         void *d_)
+{
+    struct daemon *d = d_;
+    struct bridge_state *b = &d->bridges[bridge];
+    if (error && nullable_string_is_equal(error, b->attest_error)) {
+        return;                 /* Said already. */
+    } else if (error) {
+        VLOG_WARN("%s: no statements: %s", d->bridge_names.names[bridge],
+                  error);
+    } else if (counts->n_deviate != b->attested.n_deviate) {
+        VLOG_INFO("%s: %"PRIuSIZE" of %"PRIuSIZE" workloads conform",
+                  d->bridge_names.names[bridge], counts->n - counts->n_deviate,
+                  counts->n);
+    }
+    free(b->attest_error);
+    b->attest_error = nullable_xstrdup(error);
+    if (!error) {
+        b->attested = *counts;
+        b->attested_ms = time_wall_msec();
+    }
+}
+
+static void
+make_statements(void *d_)
+{
+    struct daemon *d = d_;
+    keeper_attest(d->keeper);
+    timer_set(d->attest_timer, 1000LL * settings_number(
+                  &d->started_with, SETTING_ATTEST_INTERVAL));
 }
 
 static void
@@ -343,11 +378,11 @@ hang_up(void *d_)
         return;                 /* It is about to read them anyway. */
     }
     VLOG_INFO("SIGHUP: reading the settings and the manifests");
-    /* What could not be opened is tried again. */
-    apply_settings(d, configure_from_files(d) | 1u << EFFECT_SINKS);
     for (size_t i = 0; i < d->n_sinks; i++) {
         sink_reopen(d->sinks[i]);
     }
+    /* What could not be opened is tried again. */
+    apply_settings(d, configure_from_files(d) | 1u << EFFECT_SINKS);
     if (!d->again) {
         keeper_reload(d->keeper);
     }
@@ -400,6 +435,9 @@ take_settings(struct daemon *d)
     d->table_base = settings_number(s, SETTING_TABLE_BASE);
     d->waiting = !d->bridge_names.n;
     take_report_settings(d);
+    /* Which outlive a SIGHUP. */
+    d->attest.file = settings_text(&d->started_with, SETTING_ATTEST);
+    d->attest.key = settings_text(&d->started_with, SETTING_ATTEST_KEY);
     return (struct keeper_settings) {
         .paths = (const char *const *) d->paths.names,
         .n_paths = d->paths.n,
@@ -411,7 +449,9 @@ take_settings(struct daemon *d)
         .table_base = d->table_base,
         .repairs_drift = d->repairs_drift,
         .reports = &d->reports,
+        .modes = &d->modes,
         .ssl = &d->ssl,
+        .attest = d->attest.file ? &d->attest : NULL,
     };
 }
 
@@ -450,7 +490,7 @@ static void
 begin(struct daemon *d)
 {
     static const struct keeper_callbacks keeper_callbacks = {
-        loaded, verified, pushed, idle, get_rows, get_openflow,
+        loaded, verified, pushed, attested, idle, get_rows, get_openflow,
     };
     const struct keeper_settings keeper_settings = take_settings(d);
     d->again = false;
@@ -461,11 +501,16 @@ begin(struct daemon *d)
             .by_port = xcalloc(PORT_MAX, sizeof *d->bridges[i].by_port),
         };
         hear_create(&d->bridges[i]);
+        respond_init(&d->bridges[i].respond);
         link_use_init(&d->bridges[i].use);
     }
     d->keeper = keeper_create(d->loop, &keeper_settings, &keeper_callbacks, d);
     if (!d->once) {
         start_watching(d);
+    }
+    if (d->attest.file && !d->once) {
+        d->attest_timer = timer_create_in(d->loop, make_statements, d);
+        timer_set(d->attest_timer, FIRST_STATEMENTS_MS);
     }
     if (d->waiting) {
         VLOG_WARN("waiting for bridges and topologies to be set, by flags, "
@@ -505,6 +550,8 @@ finish(struct daemon *d)
     if (d->again) {
         renumber_bridges(d);
     }
+    timer_destroy(d->attest_timer);
+    d->attest_timer = NULL;
     keeper_destroy(d->keeper);
     topology_watch_destroy(d->topology_watch);
     restore_wait_destroy(d->restore_wait);
@@ -514,9 +561,11 @@ finish(struct daemon *d)
         hear_destroy(&d->bridges[i]);
         link_use_destroy(&d->bridges[i].use);
         drift_forget(&d->bridges[i]);
+        respond_destroy(&d->bridges[i].respond);
         forget_ports(&d->bridges[i]);
         free(d->bridges[i].by_port);
         free(d->bridges[i].error);
+        free(d->bridges[i].attest_error);
     }
     free(d->bridges);
     free(d->broken);
@@ -622,6 +671,11 @@ main(int argc, char *argv[])
                         VLL_INFO);
     }
     vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
+    /* What it says of addresses, an error of ours says. */
+    vlog_set_levels(vlog_module_from_name("socket_util"), VLF_CONSOLE,
+                    VLL_OFF);
+    shash_init(&d.warnings);
+    modes_init(&d.modes);
     settings_init(&d.settings);
     arguments_parse(argc, argv, &d);
     configure_started(&d);
@@ -648,5 +702,7 @@ main(int argc, char *argv[])
     loop_destroy(d.loop);
     enabled_destroy(&d);
     configure_destroy(&d);
+    shash_destroy(&d.warnings);
+    modes_destroy(&d.modes);
     return d.once || d.check_config ? d.status : EXIT_SUCCESS;
 }

@@ -7,6 +7,7 @@
 
 #include <openvswitch/dynamic-string.h>
 
+#include "address.h"
 #include "pipeline.h"
 #include "util.h"
 
@@ -88,6 +89,12 @@ static const struct setting_class classes[N_SETTINGS] = {
     [SETTING_DRIFT] = { "drift", "repair|report", false, 0, 0, "repair",
         "what to do if others change our flows: undo it and\n"
         "tell, or only tell" },
+    [SETTING_ATTEST] = { "attest", "FILE", false, 0, 0, NULL,
+        "append statements whether each workload conforms" },
+    [SETTING_ATTEST_KEY] = { "attest-key", "FILE", false, 0, 0, NULL,
+        "sign them by this private key of Ed25519 (PEM)" },
+    [SETTING_ATTEST_INTERVAL] = { "attest-interval", "SECONDS", false, 1,
+        86400, "3600", "how often" },
     [SETTING_RESTORE_WAIT] = { "restore-wait", "SECONDS", false, 0, 3600, "0",
         "when ovs-vswitchd starts, let it forward nothing before\n"
         "the policy is on its bridges, for so long at most;\n"
@@ -217,14 +224,17 @@ is_target(const char *value, bool may_be_name)
              || !strncmp(value, "ssl:", 4);
 }
 
-/* Which addresses there are to listen on, only a try can tell. */
-static bool
-is_listener(const char *value)
+/* Returns what is wrong, or NULL.  Which addresses there are to listen on,
+ * only a try can tell. */
+static char *
+check_listener(const struct setting_class *class, const char *value)
 {
-    const char *colon = strrchr(value, ':');
-    int port;
-    return str_to_int(colon ? colon + 1 : value, 10, &port) && port > 0
-           && port <= UINT16_MAX && colon != value;
+    struct sockaddr_storage ss;
+    char *why = address_parse_listener(value, &ss);
+    char *error = why ? xasprintf("%s wants %s, not \"%s\"; %s", class->name,
+                                  class->placeholder, value, why) : NULL;
+    free(why);
+    return error;
 }
 
 char *
@@ -242,13 +252,16 @@ settings_add(struct settings *settings, enum setting setting,
         return xasprintf("%s wants a value", class->name);
     } else if (((setting == SETTING_BRIDGE || setting == SETTING_DB)
                 && !is_target(value, setting == SETTING_BRIDGE))
-               || (setting == SETTING_HTTP && !is_listener(value))
                || (setting == SETTING_DRIFT && strcmp(value, "repair")
                    && strcmp(value, "report"))) {
         return xasprintf("%s wants %s, not \"%s\"", class->name,
                          class->placeholder, value);
     }
-    if (class->list && svec_contains_unsorted(values, value)) {
+    char *error = setting == SETTING_HTTP ? check_listener(class, value)
+                  : NULL;
+    if (error) {
+        return error;
+    } else if (class->list && svec_contains_unsorted(values, value)) {
         return NULL;            /* Once is enough: nothing is told twice. */
     } else if (class->list && values->n >= MAX_VALUES) {
         return xasprintf("%s takes at most %d values", class->name,
@@ -349,4 +362,17 @@ settings_print_usage(FILE *stream)
         }
         putc('\n', stream);
     }
+}
+
+void
+settings_print_ovsdb(FILE *stream)
+{
+    const char *separator = "  ";
+    for (int i = 0; i < N_SETTINGS; i++) {
+        if (setting_may_be_in_ovsdb(i)) {
+            fprintf(stream, "%s%s", separator, classes[i].name);
+            separator = ", ";
+        }
+    }
+    putc('\n', stream);
 }

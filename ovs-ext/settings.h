@@ -51,6 +51,9 @@ enum setting {
     SETTING_ALONE,
     SETTING_ADOPT,
     SETTING_DRIFT,
+    SETTING_ATTEST,
+    SETTING_ATTEST_KEY,
+    SETTING_ATTEST_INTERVAL,
     SETTING_RESTORE_WAIT,
     SETTING_TABLE_BASE,
     SETTING_USER,
@@ -118,5 +121,8 @@ void settings_format(const struct settings *, struct ds *);
 
 /* The part of the usage text that tells of the settings. */
 void settings_print_usage(FILE *);
+
+/* Those that may be in OVSDB, by name. */
+void settings_print_ovsdb(FILE *);
 
 #endif /* settings.h */

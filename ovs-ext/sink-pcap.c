@@ -184,19 +184,11 @@ format(struct sink_pcap *pcap, const struct stored_packet *stored)
     return known ? NULL : port;
 }
 
-/* Was the file removed by somebody? */
-static bool
-is_gone(const struct sink_pcap *pcap)
-{
-    struct stat st;
-    return !fstat(pcap->fd, &st) && !st.st_nlink;
-}
-
 /* Returns 0 or an errno. */
 static int
 write_packet(struct sink_pcap *pcap, const struct stored_packet *stored)
 {
-    if (pcap->fd >= 0 && is_gone(pcap)) {
+    if (pcap->fd >= 0 && append_is_gone(pcap->fd)) {
         close_file(pcap);
     }
     const char *port = format(pcap, stored);
@@ -276,18 +268,23 @@ sink_pcap_put_packet(struct sink *sink, const struct packet_record *packet)
 /* The rest of a sink. */
 
 static char *
-sink_pcap_open(struct loop *loop, const char *directory, struct sink **sinkp)
+sink_pcap_check(const char *directory)
 {
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char *error = NULL;
     if (fd < 0 || faccessat(fd, ".", W_OK | X_OK, AT_EACCESS)) {
-        char *error = xasprintf("cannot write packets to %s: %s", directory,
-                                ovs_strerror(errno));
-        if (fd >= 0) {
-            close(fd);
-        }
-        return error;
+        error = xasprintf("cannot write packets to %s: %s", directory,
+                          ovs_strerror(errno));
     }
-    close(fd);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return error;
+}
+
+static char *
+sink_pcap_open(struct loop *loop, const char *directory, struct sink **sinkp)
+{
     struct sink_pcap *pcap = xzalloc(sizeof *pcap);
     pcap->directory = xstrdup(directory);
     pcap->fd = -1;
@@ -335,6 +332,7 @@ sink_pcap_n_waiting(const struct sink *sink)
 
 const struct sink_class sink_pcap_class = {
     .name = "pcap",
+    .check = sink_pcap_check,
     .open = sink_pcap_open,
     .configure = sink_pcap_configure,
     .put_packet = sink_pcap_put_packet,

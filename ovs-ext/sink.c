@@ -17,7 +17,10 @@ sink_open(const struct sink_class *class, struct loop *loop,
           const char *target, struct sink **sinkp)
 {
     *sinkp = NULL;
-    char *error = class->open(loop, target, sinkp);
+    char *error = class->check(target);
+    if (!error) {
+        error = class->open(loop, target, sinkp);
+    }
     if (!error) {
         (*sinkp)->class = class;
         (*sinkp)->target = xstrdup(target);

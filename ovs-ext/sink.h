@@ -53,8 +53,12 @@ struct sink_class {
     bool for_people;            /* Gets no folded records. */
     bool opens_only;            /* Gets neither updates nor closes. */
     /* Returns an error that the caller must free if 'target' cannot be meant
-     * seriously; a receiver that is away is no error. */
+     * seriously; a receiver that is away is no error.  Changes nothing. */
+    char *(*check)(const char *target);
+    /* Returns such an error if it fails although check() has not. */
     char *(*open)(struct loop *, const char *target, struct sink **);
+    /* Is that where it writes, by another name?  May be NULL: no. */
+    bool (*is_same)(const struct sink *, const char *target);
     /* Takes other settings than its target, before any record and when they
      * may have changed.  May be NULL. */
     void (*configure)(struct sink *, const struct settings *);

@@ -63,6 +63,15 @@ put_bridge(struct ds *s, const struct bridge_state *b)
     if (b->error) {
         ds_put_format(s, "  LAST PUSH FAILED: %s\n", b->error);
     }
+    if (b->attested_ms) {
+        ds_put_format(s, "  %"PRIuSIZE" of %"PRIuSIZE" workloads conform, at ",
+                      b->attested.n - b->attested.n_deviate, b->attested.n);
+        put_time(s, b->attested_ms);
+        ds_put_char(s, '\n');
+    }
+    if (b->attest_error) {
+        ds_put_format(s, "  NO STATEMENTS: %s\n", b->attest_error);
+    }
     put_overlay(s, b->overlay);
 }
 
@@ -78,6 +87,9 @@ put_balance(struct ds *s, const struct bridge_state *b)
     put_time(s, n.since_ms);
     ds_put_format(s, ": %"PRIu64" = %"PRIu64" offered + %"PRIu64" absorbed",
                   n.deviating, n.offered, n.absorbed);
+    if (n.answers) {
+        ds_put_format(s, " + %"PRIu64" answers", n.answers);
+    }
     if (n.missing) {
         /* The end of a flow is told some time after it is gone. */
         ds_put_format(s, " + %lld %s", n.missing,
@@ -113,7 +125,7 @@ show_status(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
         ds_put_format(s, "  MANIFESTS ARE WRONG, the policy above stays in "
                       "force: %s\n", d->broken);
     }
-    modes_format_overrides(keeper_modes(d->keeper), s);
+    modes_format_overrides(&d->modes, s);
     for (size_t i = 0; i < d->bridge_names.n; i++) {
         put_bridge(s, &d->bridges[i]);
         put_balance(s, &d->bridges[i]);
@@ -237,7 +249,9 @@ show_top(int argc, const char *argv[], struct ds *s, void *d_)
         add_to_sources(&sources, deviation, d);
     }
     const struct shash_node **nodes = shash_sort(&sources);
-    qsort(nodes, shash_count(&sources), sizeof *nodes, compare_sources);
+    if (nodes) {
+        qsort(nodes, shash_count(&sources), sizeof *nodes, compare_sources);
+    }
     ds_put_format(s, "%12s %12s  %s\n", "PACKETS", "DEVIATIONS",
                   "SOURCE                                   REASON");
     for (size_t i = 0; i < MIN(n, shash_count(&sources)); i++) {
@@ -290,8 +304,8 @@ mode(int argc, const char *argv[], struct ds *s, void *d_)
         }
     } else if (!d->topology) {
         error = xstrdup("there is no policy");
-    } else if (!modes_format(keeper_modes(d->keeper), d->topology,
-                             argc ? argv[0] : NULL, s)) {
+    } else if (!modes_format(&d->modes, d->topology, argc ? argv[0] : NULL,
+                             s)) {
         error = xasprintf("there is no application or service \"%s\"",
                           argv[0]);
     }

@@ -71,6 +71,10 @@ tell_deviation(enum deviation_event event, struct deviation *deviation,
     });
     web_note_deviation(d->web, event, deviation, e.json, e.text);
     explanation_destroy(&e);
+    if (event == DEVIATION_OPEN && context.from) {
+        respond_to(&d->bridges[deviation->key.bridge], deviation,
+                   context.from);
+    }
 }
 
 void

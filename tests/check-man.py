@@ -32,7 +32,8 @@ def plain(roff):
 def parts(roff, macro):
     """{title: text} of what '.SH' or '.SS' begins."""
     pieces = re.split(rf"^\.{macro} (.*)\n", roff, flags=re.M)
-    return dict(zip(map(plain, pieces[1::2]), pieces[2::2]))
+    return {plain(title).strip('"'): text
+            for title, text in zip(pieces[1::2], pieces[2::2])}
 
 
 def tags(roff):
@@ -64,6 +65,38 @@ class Help:
 
     def usage(self, command):
         return self.text[command].splitlines()[0].removeprefix("usage: ")
+
+
+def in_ovsdb(program):
+    """Settings that may be in OVSDB, as sdfwd --help has them."""
+    found = re.search(r"weaker than\s+flags:\n (.*)\n", program)
+    return found[1].strip().split(", ")
+
+
+def check_commands_of_sdfwd(_, page):
+    """sdfwd(8) has every command of ovs-appctl, with its arguments"""
+    status, appctl = ((ROOT / f"ovs-ext/{name}.c").read_text()
+                      for name in ("status", "appctl"))
+    known = [f"{name} {usage}".strip() for name, usage in re.findall(
+        r'^    \{ "([a-z/]+)", "(.*)", \d+, \d+, \w+ \},', status, re.M)]
+    built_in = re.search(r'commands are:\\n"\s*"(.*)"\)', appctl)
+    known += [line.strip() for line in built_in[1].split("\\n") if line]
+    text = page["RUNTIME MANAGEMENT COMMANDS"]
+    return same("RUNTIME MANAGEMENT COMMANDS", known, (
+        tag.removeprefix("ovs-appctl -t sdfwd ") for tag in tags(text)))
+
+
+def check_settings_in_ovsdb(program, _):
+    """settings.md and sdfwd.conf say right what can be set in OVSDB"""
+    text = (ROOT / "docs/settings.md").read_text()
+    listed = re.search(r"What can be\s+set there is (.*?)\. The", text, re.S)
+    problem = same("docs/settings.md", in_ovsdb(program),
+                   re.findall(r"`(.*?)`", listed[1]))
+    conf = (ROOT / "integration/sdfwd.conf").read_text()
+    found = [name for paragraph in conf.split("\n\n")[1:]
+             if "Not in OVSDB" not in " ".join(paragraph.split("\n# "))
+             for name in re.findall(r"^#([a-z-]+) = ", paragraph, re.M)]
+    return problem or same("integration/sdfwd.conf", in_ovsdb(program), found)
 
 
 def elements(schema):
@@ -146,6 +179,26 @@ def check_types(schema, page):
                 tags(page["VALUES"]))
 
 
+def check_documentation(schema, _):
+    """every element, attribute and type has an example, and every attribute
+    that may be left out says what holds without it"""
+    for kind in ("element", "attribute", "simpleType"):
+        for node in schema.iter(XS + kind):
+            name, text = node.get("name"), " ".join(
+                (node.findtext(f"{XS}annotation/{XS}documentation")
+                 or "").split())
+            example = text.partition("Example")[2]
+            if not name:
+                continue
+            if not example or (kind == "attribute"
+                               and f'{name}="' not in example):
+                return f"{kind} {name} has no example: {text}"
+            if kind == "attribute" and node.get("use") != "required" \
+                    and not re.search("[Ww]ithout it|Default|if not", text):
+                return f"attribute {name}: what holds without it? {text}"
+    return None
+
+
 def icmp_names(page):
     text = plain(page["VALUES"])
     text = text[text.index("icmpType"):].split(".TP")[0]
@@ -209,13 +262,18 @@ def main(sdfw, directory):
         return parts((pathlib.Path(directory) / name).read_text(), "SH")
     schema = ElementTree.parse(ROOT / "schemas/manifest.xsd").getroot()
     sdfw_8, manifest_5 = page("sdfw.8"), page("sdfw-manifest.5")
+    sdfwd_8 = page("sdfwd.8")
+    daemon = run(pathlib.Path(sdfw).with_name("sdfwd"), "--help").stdout
     program = Help(sdfw)
     failed = 0
     checks = [(check, program, sdfw_8) for check in (
                   check_commands, check_options_of_commands, check_options,
                   check_dead_options, check_exit_statuses)] \
+        + [(check, daemon, sdfwd_8) for check in (
+                  check_commands_of_sdfwd, check_settings_in_ovsdb)] \
         + [(check, schema, manifest_5) for check in (
-                  check_elements, check_types, check_icmp_names)] \
+                  check_documentation, check_elements, check_types,
+                  check_icmp_names)] \
         + [(check, sdfw, manifest_5) for check in (
                   check_icmp_names_work, check_example)]
     for check, subject, its_page in checks:

@@ -16,6 +16,9 @@ EXAMPLES = {
     "diff": "git worktree add old main && sdfw diff old/policy policy",
     "trace": "sdfw trace shop.xml shop/web shop/db tcp 5432",
     "test": "sdfw test policy",
+    "clear": "systemctl stop sdfwd && sdfw clear \\-\\-bridge br0",
+    "attest": "sdfw attest \\-\\-bridge br0 \\-\\-key host.pem "
+              "/etc/sdfw/topology >>statements.jsonl",
     "explain": "ovs\\-ofctl dump\\-flows br0 | tail \\-n 1 | "
                "xargs \\-d '\\en' sdfw explain shop.xml",
 }
@@ -132,6 +135,12 @@ an assertion does not hold.
 .BR explain :
 not of this topology.
 .TP
+5
+.BR push ", " plan :
+more would go than
+.B \-\-max\-shrink
+allows; nothing was changed.
+.TP
 64
 The command line is wrong.
 .SH ENVIRONMENT
@@ -164,13 +173,13 @@ sdfw check policy && sdfw test policy
 .RE
 .fi
 .PP
-Every five minutes, by
-.BR cron (8),
-silent unless it fails:
+Unattended, but not if a third of the policy were lost by it
+.RB ( sdfw\-push (8)
+does this time and again, from a git checkout too):
 .PP
 .nf
 .RS
-*/5 * * * * root sdfw push \-\-quiet \-\-bridge br0 /etc/sdfw/topology
+sdfw push \-\-quiet \-\-max\-shrink 30 \-\-bridge br0 /etc/sdfw/topology
 .RE
 .fi
 .PP
@@ -193,6 +202,8 @@ sdfw plan \-\-bridge br0 topology >/dev/null || echo "no: $?"
 .fi
 .SH SEE ALSO
 .BR sdfw\-manifest (5),
+.BR sdfwd (8),
+.BR sdfw\-push (8),
 .BR ovs\-vswitchd (8),
 .BR ovs\-vsctl (8),
 .BR ovs\-ofctl (8),
@@ -230,7 +241,8 @@ def main(sdfw, version, date):
     options = {}
     for name in names:
         usage, summary, its_options, rest = sections(run(sdfw, name, "--help"))
-        options.update(its_options)
+        for option, text in its_options:
+            options.setdefault(option, {}).setdefault(text, []).append(name)
         print(f".SS {escape(usage)}")
         print(escape(summary[0].upper() + summary[1:]) + ".")
         for line in rest:
@@ -240,11 +252,17 @@ def main(sdfw, version, date):
                         for o, _ in its_options) + ".")
         print(f".PP\nExample:\n.PP\n.nf\n.RS\n{EXAMPLES[name]}\n.RE\n.fi")
     print(".SH OPTIONS")
-    for option, text in sorted(options.items()):
+    for option, texts in sorted(options.items()):
         name, _, value = option.partition("=")
         print(f".TP\n\\fB{escape(name)}\\fR"
               + (f"=\\fI{escape(value)}\\fR" if value else ""))
-        print(escape(text[0].upper() + text[1:]) + ".")
+        if len(texts) == 1:
+            text, = texts
+            print(escape(text[0].upper() + text[1:]) + ".")
+        else:
+            print("\n.br\n".join(
+                ", ".join(f"\\fB{name}\\fR" for name in names)
+                + f": {escape(text)}." for text, names in texts.items()))
     print(TAIL, end="")
 
 
