@@ -228,6 +228,7 @@ install: all
 		$(DESTDIR)$(DATADIR)/cron/* $(DESTDIR)$(DATADIR)/prometheus/*
 	install -d $(DESTDIR)$(DATADIR)/ci
 	install -m 755 integration/ci/*.sh $(DESTDIR)$(DATADIR)/ci
+	chmod 644 $(DESTDIR)$(DATADIR)/ci/settings.sh
 	for file in github.yml gitlab.yml; do \
 		sed 's|/usr/local/share/sdfw|$(DATADIR)|' integration/ci/$$file \
 			>$(DESTDIR)$(DATADIR)/ci/$$file || exit; \

@@ -139,6 +139,9 @@ def test_install(it):
     assert not it.guest.out("dpkg", "--verify", "ovs-sdfw")
     assert is_active(it.guest) and unit(it.guest, "NRestarts") == "0"
     assert unit(it.guest, "UnitFileState") == "enabled"
+    timer = it.guest.out("systemctl", "show", "--value", "-p",
+                         "UnitFileState,ActiveState", "sdfw-push.timer")
+    assert sorted(timer.split()) == ["disabled", "inactive"], timer
     status = it.guest.out("ovs-appctl", "-t", "sdfwd", "sdfw/status")
     assert "WAITING" in status, status
     assert it.guest.out("sdfwd", "--check-config",
@@ -267,7 +270,8 @@ def test_purge(it):
     """purge leaves the flows and the user, and nothing else"""
     guest = it.guest
     # What a removal leaves that was cut off.
-    guest.run("mv", DISTRIBUTION, "/usr/bin/ovs-vsctl")
+    guest.run("ln", DISTRIBUTION, "/usr/bin/ovs-vsctl.sdfw-new")
+    guest.run("mv", "-f", "/usr/bin/ovs-vsctl.sdfw-new", "/usr/bin/ovs-vsctl")
     with ovs_vsctl_works(guest):
         guest.run("apt-get", "purge", "-y", "ovs-sdfw")
         guest.run("apt-get", "autoremove", "--purge", "-y")
@@ -280,11 +284,15 @@ def test_purge(it):
 
 def test_take_off(it):
     """our flows are taken off as README.Debian says, and no others"""
+    guest = it.guest
+    install(guest, f"/root/{it.newer.name}")
+    assert flows(guest, OURS) == it.flows
     text = (ROOT / "integration/debian/README.Debian").read_text()
-    command = re.search("ovs-ofctl del-flows BRIDGE .*", text)[0]
-    it.guest.run(*command.replace("BRIDGE", "br0").split())
-    assert not flows(it.guest, OURS)
-    assert len(flows(it.guest, f"{FOREIGN}/-1")) == 1
+    command = re.search("sdfw clear --bridge BRIDGE", text)[0]
+    guest.run("systemctl", "stop", "sdfwd")
+    guest.run(*command.replace("BRIDGE", "br0").split())
+    assert not flows(guest, OURS)
+    assert len(flows(guest, f"{FOREIGN}/-1")) == 1
 
 
 class Story:
@@ -323,8 +331,8 @@ def add_stand_in(root):
     (stand_in.parent / "distribution").mkdir(parents=True)
     stand_in.write_text("#!/bin/sh\necho sdfw-enable\necho $* >&2\n")
     stand_in.chmod(0o755)
-    run("install", str(ROOT / "integration/debian/ovs-vsctl-dispatch"),
-        str(stand_in.parent))
+    run("gcc", "-o", f"{stand_in}-dispatch",
+        str(ROOT / "integration/debian/ovs-vsctl-dispatch.c"))
 
 
 def tell(story):
