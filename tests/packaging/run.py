@@ -237,10 +237,14 @@ def test_remove(it):
     """remove leaves what the administrator wrote, and the flows"""
     guest = it.guest
     guest.run("ovs-ofctl", "add-flow", "br0", f"{FOREIGN},actions=NORMAL")
+    guest.run("systemctl", "start", "sdfw-push.timer")
     with ovs_vsctl_works(guest):
         guest.run("apt-get", "remove", "-y", "ovs-sdfw")
     assert is_distributions(guest), diversions(guest)
     assert unit(guest, "LoadState") in ("not-found", "masked")
+    timer = guest.run("systemctl", "is-active", "sdfw-push.timer",
+                      check=False).stdout
+    assert timer == "inactive\n", timer
     assert guest.path("/etc/sdfw/sdfwd.conf").read_text() == it.conf
     assert guest.path("/etc/sdfw/topology/shop.xml").exists()
     assert not guest.path("/usr/libexec/sdfw").exists()
