@@ -8,6 +8,8 @@
 #   make fuzz     feeds mutated manifests to the library for SECONDS=60; needs
 #                 clang, which "make deps" does not install
 #   make install  DESTDIR= PREFIX=/usr/local SYSCONFDIR=/etc
+#   make deb      builds a Debian package in build/deb; "make check-deb" tries
+#                 it in a Debian of its own
 #
 # Variables: OVS_FROM=system links a packaged libopenvswitch (pkg-config),
 # SANITIZE=1 builds with address and undefined behaviour sanitizers into a
@@ -63,8 +65,8 @@ ALLOCATOR ?= $(if $(SANITIZE)$(FUZZ),,-ljemalloc)
 XML_CFLAGS = $(shell xml2-config --cflags)
 XML_LIBS = $(shell xml2-config --libs)
 
-ALL_CFLAGS = -std=gnu11 $(WARNINGS) $(SANITIZERS) $(CFLAGS) \
-	-D_GNU_SOURCE -DSDFW_VERSION='"$(VERSION)"' \
+ALL_CFLAGS = -std=gnu11 $(WARNINGS) $(SANITIZERS) $(CPPFLAGS) \
+	$(CFLAGS) -D_GNU_SOURCE -DSDFW_VERSION='"$(VERSION)"' \
 	-Igenerator -Iovs-ext $(OVS_CFLAGS) $(XML_CFLAGS)
 ALL_LDFLAGS = $(SANITIZERS) $(LDFLAGS)
 
@@ -97,7 +99,7 @@ man_pages = $(OUT)/man/sdfw.8 $(OUT)/man/sdfwd.8 $(OUT)/man/sdfw-push.8 \
 	$(OUT)/man/sdfw-inventory.5 $(OUT)/man/sdfw-catalogue.5
 
 .PHONY: all deps demo check check-unit check-system check-man bench fuzz \
-	install clean
+	install deb check-deb clean
 all: $(OUT)/bin/sdfw $(OUT)/bin/sdfwd $(OUT)/bin/ovs-vsctl $(man_pages)
 
 deps:
@@ -245,6 +247,7 @@ install: all
 		$(DESTDIR)$(DATADIR)/cron/* $(DESTDIR)$(DATADIR)/prometheus/*
 	install -d $(DESTDIR)$(DATADIR)/ci
 	install -m 755 integration/ci/*.sh $(DESTDIR)$(DATADIR)/ci
+	chmod 644 $(DESTDIR)$(DATADIR)/ci/settings.sh
 	for file in github.yml gitlab.yml; do \
 		sed 's|/usr/local/share/sdfw|$(DATADIR)|' integration/ci/$$file \
 			>$(DESTDIR)$(DATADIR)/ci/$$file || exit; \
@@ -255,6 +258,27 @@ install: all
 		test -e $(DESTDIR)$(SYSCONFDIR)/sdfw/$$file || install -m 644 \
 		integration/$$file $(DESTDIR)$(SYSCONFDIR)/sdfw || exit; done
 
+# A copy of the sources, with debian/ where Debian's tools want it.
+DEB = $(BUILD)/deb/ovs-sdfw-$(VERSION)
+deb: deps
+	@rm -rf $(BUILD)/deb
+	@mkdir -p $(DEB)
+	@cp -a Makefile README.md docs generator integration ovs-ext schemas $(DEB)
+	@mv $(DEB)/integration/debian $(DEB)
+	@sed "s/@VERSION@/$(VERSION)/;s/@DATE@/$$(date -uRd $(RELEASED))/" \
+		$(DEB)/debian/changelog.in >$(DEB)/debian/changelog
+# Not with the variables of this make; -d, as "make deps" knows what is needed.
+	@cd $(DEB) && env -u MAKEFLAGS -u MFLAGS OVS=$(abspath $(OVS)) \
+		OVS_FROM=$(OVS_FROM) \
+		dpkg-buildpackage -d -b -us -uc >../log 2>&1 || { tail -n 30 ../log >&2; \
+		echo "make deb: failed; the above is the end of $(BUILD)/deb/log" >&2; \
+		exit 1; }
+	@ls $(BUILD)/deb/*.deb
+
+check-deb: deb
+	@integration/deps $(BUILD) $(OVS_FROM) lintian mmdebstrap
+	@python3 tests/packaging/run.py $(BUILD)
+
 clean:
 	rm -rf $(BUILD)/obj $(BUILD)/bin $(BUILD)/lib $(BUILD)/man $(BUILD)/tests \
-		$(BUILD)/sanitize $(BUILD)/fuzz
+		$(BUILD)/sanitize $(BUILD)/fuzz $(BUILD)/deb
