@@ -30,7 +30,7 @@
 
 #define SERVED 2.0
 /* Less of the usual number than this does not count. */
-#define MIN_STRENGTH 0.1
+#define MIN_STRENGTH 0.25
 /* Groups of so many hosts have no features that one host of 20, or just one
  * host, has. */
 #define MIN_QUORUM_GROUP 4
@@ -46,6 +46,7 @@ struct feature {
     uint64_t key;               /* From high to low: direction, circle (31
                                  * bits), label (32 bits). */
     double n;                   /* Connections; later strength. */
+    double presence;            /* Strength before peers share it out. */
     uint32_t n_hosts;
     uint32_t owner;             /* Index into the profiles being made. */
     uint32_t rank;              /* What becomes weight.feature. */
@@ -249,6 +250,7 @@ own(struct features *features, size_t from, size_t size, uint32_t owner)
         if (size < MIN_QUORUM_GROUP
             || feature.n_hosts > MAX(1, size / 20)) {
             feature.n /= size;
+            feature.presence = feature.n;
             feature.owner = owner;
             features->all[n++] = feature;
         }
@@ -324,8 +326,7 @@ rank_features(struct features *features, const size_t *sizes, size_t n_groups)
         }
         distinct[n - 1].n++;
         if (feature->owner < n_groups) {
-            distinct[n - 1].n_groups += (double) feature->n_hosts
-                                        / sizes[feature->owner];
+            distinct[n - 1].n_groups += feature->presence;
         }
     }
     /* A circle comes after its peers. */
