@@ -27,12 +27,12 @@
 /* Hosts with fewer connections found no group, but may join one. */
 #define MIN_CONNECTIONS 5
 /* How alike groups must be to become one, level by level... */
-static const double levels[] = { 0.8, 0.6, 0.45 };
+static const double levels[] = { 0.8, 0.6, 0.5 };
 /* ...and more so the larger the smaller of the two is, for chance differences
  * of single hosts are averaged out in groups. */
 #define MIN_PAIR 0.5
-#define MIN_FEW 0.6
-#define MIN_MANY 0.7
+#define MIN_FEW 0.5
+#define MIN_MANY 0.55
 /* A pair is merged only if neither would find one so much better. */
 #define NEARLY_BEST 0.9
 /* In an index of a feature each is compared to so many that follow. */
@@ -223,7 +223,7 @@ renumber(uint32_t *group_of, size_t n_hosts, size_t n_groups)
 
 /* Returns false if nothing was alike enough. */
 static bool
-merge_round(const struct behaviours *b, uint32_t *group_of, size_t *n_groups,
+merge_round(struct behaviours *b, uint32_t *group_of, size_t *n_groups,
             double level)
 {
     struct profiles *profiles = profiles_create(b, group_of, *n_groups, false);
@@ -264,7 +264,7 @@ merge_round(const struct behaviours *b, uint32_t *group_of, size_t *n_groups,
 }
 
 static void
-merge_groups(const struct behaviours *b, uint32_t *group_of, size_t *n_groups)
+merge_groups(struct behaviours *b, uint32_t *group_of, size_t *n_groups)
 {
     for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
         for (int round = 0; round < MAX_ROUNDS; round++) {
@@ -309,7 +309,7 @@ best_group(const struct profiles *profiles, const struct index *index,
 /* Moves hosts of groups of three or more to groups that they are more like.
  * Returns false if there were none. */
 static bool
-move_hosts(const struct behaviours *b, uint32_t *group_of, size_t *n_groups)
+move_hosts(struct behaviours *b, uint32_t *group_of, size_t *n_groups)
 {
     struct profiles *profiles = profiles_create(b, group_of, *n_groups, true);
     size_t *sizes = group_sizes(group_of, b->n_hosts, *n_groups);
@@ -356,7 +356,7 @@ likely(const struct behaviours *b, size_t host, const struct profile *group,
 /* Hosts that were alone join the one group that does all they do, if too
  * little was seen of them to have seen the rest. */
 static void
-join_hosts(const struct behaviours *b, uint32_t *group_of, size_t *n_groups)
+join_hosts(struct behaviours *b, uint32_t *group_of, size_t *n_groups)
 {
     struct profiles *profiles = profiles_create(b, group_of, *n_groups, true);
     size_t *sizes = group_sizes(group_of, b->n_hosts, *n_groups);
@@ -387,7 +387,7 @@ join_hosts(const struct behaviours *b, uint32_t *group_of, size_t *n_groups)
 
 /* Groups that do nothing but what most do are none. */
 static void
-dissolve_groups(const struct behaviours *b, uint32_t *group_of,
+dissolve_groups(struct behaviours *b, uint32_t *group_of,
                 size_t *n_groups)
 {
     struct profiles *profiles = profiles_create(b, group_of, *n_groups, false);
@@ -402,7 +402,7 @@ dissolve_groups(const struct behaviours *b, uint32_t *group_of,
 }
 
 size_t
-group_hosts(const struct behaviours *b, uint32_t *group_of)
+group_hosts(struct behaviours *b, uint32_t *group_of)
 {
     size_t n_groups = 0;
     for (size_t i = 0; i < b->n_hosts; i++) {
