@@ -1,18 +1,14 @@
 /* Circles: see roles-private.h.
  *
  * For each protocol and port, the connected components of the graph of clients
- * and servers; a host that is both is two nodes.  Only entries that are used
- * regularly connect: a scan would make one circle of all.  O(E log E). */
+ * and servers; a host that is both is two nodes, and a group is one host.
+ * O(E log E). */
 
 #include "roles-private.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #include "util.h"
-
-/* "Regularly": as log(connections), against that of the usual number. */
-#define MIN_REGULAR 0.5
 
 /* A party as client or server of one protocol and port. */
 struct node {
@@ -109,7 +105,6 @@ find_circles(struct behaviours *b, const uint32_t *group_of)
 {
     size_t n;
     struct node *nodes = make_nodes(b, group_of, &n);
-    double regular = MIN_REGULAR * log1p(b->usual);
 
     for (size_t i = 0; i < b->n_hosts; i++) {
         uint32_t own = party_label(b, group_of, i);
@@ -118,8 +113,7 @@ find_circles(struct behaviours *b, const uint32_t *group_of)
             uint32_t service = service_of(entry);
             uint32_t label = party_label(b, group_of, entry->peer);
             entry->circle = find_node(nodes, n, label, !entry->in, service);
-            if (!entry->in && entry->peer < b->n_hosts
-                && log1p(entry->n_connections) >= regular) {
+            if (!entry->in && entry->peer < b->n_hosts) {
                 uint32_t client = find_node(nodes, n, own, false, service);
                 uint32_t root = find_root(nodes, entry->circle);
                 nodes[find_root(nodes, client)].parent = root;

@@ -28,27 +28,13 @@ struct behaviours {
     struct host_entry *entries; /* By host. */
     size_t *first;              /* 'n_hosts' + 1 indexes into 'entries'. */
     uint64_t *n_connections;    /* By host. */
-    double usual;               /* See usual_of_all(). */
+    double usual;               /* Set by keep_regular(): the usual number of
+                                 * connections of an entry. */
 };
 
-/* So many connections are as good as any number. */
-#define MANY_CONNECTIONS 20
-
-/* Finds the number such that items of about as much or more have half of the
- * sum of all (an N50): neither many small ones nor a few large ones move it
- * much. */
-struct usual {
-    double n_items[64];         /* By the logarithm of their numbers. */
-    double sum[64];
-};
-#define USUAL_INITIALIZER { { 0 }, { 0 } }
-
-void usual_add(struct usual *, uint64_t n);
-double usual_number(const struct usual *);
-
-/* The median over hosts of the usual numbers of connections of their entries;
- * MANY_CONNECTIONS at most. */
-double usual_of_all(const struct behaviours *);
+/* Drops the entries that are hardly used, compared to what is usual: most of
+ * scans and mistakes, and rare links.  Sets 'usual'. */
+void keep_regular(struct behaviours *);
 
 /* What a party is known by: a group, or one of these bits and what it is.
  * LABEL_CIRCLE is for the feature that is the circle itself. */
@@ -61,7 +47,7 @@ uint32_t party_label(const struct behaviours *, const uint32_t *group_of,
                      uint32_t end);
 
 /* Sets 'circle' of each entry: clients and servers of a protocol and port that
- * hang together by regular use are one circle, however few of them have met,
+ * hang together are one circle, however few of them have met,
  * and those of the same port elsewhere are another. */
 void find_circles(struct behaviours *, const uint32_t *group_of);
 

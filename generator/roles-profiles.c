@@ -29,8 +29,11 @@
 #include "util.h"
 
 #define SERVED 2.0
-/* Less of the usual number than this does not count. */
-#define MIN_STRENGTH 0.25
+/* Entries are regular if they have this part of the usual number of
+ * connections, as logarithms: 4 of 20. */
+#define MIN_REGULAR 0.5
+/* So many connections are as good as any number. */
+#define MANY_CONNECTIONS 20
 /* Groups of so many hosts have no features that one host of 20, or just one
  * host, has. */
 #define MIN_QUORUM_GROUP 4
@@ -105,7 +108,16 @@ features_sum(struct features *features, size_t from)
     features->n = n;
 }
 
-void
+/* Finds the number such that items of about as much or more have half of the
+ * sum of all (an N50): neither many small ones nor a few large ones move it
+ * much. */
+struct usual {
+    double n_items[64];         /* By the logarithm of their numbers. */
+    double sum[64];
+};
+#define USUAL_INITIALIZER { { 0 }, { 0 } }
+
+static void
 usual_add(struct usual *usual, uint64_t n)
 {
     int log2 = n ? log_2_floor(n) : 0;
@@ -113,7 +125,7 @@ usual_add(struct usual *usual, uint64_t n)
     usual->sum[log2] += n;
 }
 
-double
+static double
 usual_number(const struct usual *usual)
 {
     double total = 0, sum = 0;
@@ -138,7 +150,9 @@ compare_doubles(const void *a_, const void *b_)
     return (*a > *b) - (*a < *b);
 }
 
-double
+/* The median over hosts of the usual numbers of connections of their
+ * entries. */
+static double
 usual_of_all(const struct behaviours *b)
 {
     double *usual = xmalloc(b->n_hosts * sizeof *usual);
@@ -156,6 +170,25 @@ usual_of_all(const struct behaviours *b)
     double median = n ? usual[n / 2] : 1;
     free(usual);
     return MIN(median, MANY_CONNECTIONS);
+}
+
+void
+keep_regular(struct behaviours *b)
+{
+    b->usual = usual_of_all(b);
+
+    double least = MIN_REGULAR * log1p(b->usual);
+    size_t n = 0;
+    for (size_t i = 0; i < b->n_hosts; i++) {
+        size_t first = b->first[i];
+        b->first[i] = n;
+        for (size_t j = first; j < b->first[i + 1]; j++) {
+            if (log1p(b->entries[j].n_connections) >= least) {
+                b->entries[n++] = b->entries[j];
+            }
+        }
+    }
+    b->first[b->n_hosts] = n;
 }
 
 /* Sums of a host's entries by feature: a hash table with open addressing. */
@@ -232,15 +265,9 @@ add_host(struct features *features, const struct behaviours *b,
     }
     double scale = log1p(MAX(b->usual, MIN(usual_number(&usual),
                                             MANY_CONNECTIONS)));
-    size_t n = from;
     for (size_t i = from; i < features->n; i++) {
-        double part = MIN(log1p(features->all[i].n) / scale, 1);
-        if (part * part >= MIN_STRENGTH) {
-            features->all[n] = features->all[i];
-            features->all[n++].n = part * part;
-        }
+        features->all[i].n = MIN(log1p(features->all[i].n) / scale, 1);
     }
-    features->n = n;
     add_circles(features, from);
 }
 
