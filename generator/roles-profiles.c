@@ -29,6 +29,7 @@
 #include "util.h"
 
 #define SERVED 2.0
+#define PEERS 0.5
 /* Entries are regular if they have this part of the usual number of
  * connections, as logarithms: 4 of 20. */
 #define MIN_REGULAR 0.5
@@ -421,7 +422,8 @@ static float
 feature_weight(const struct feature *feature)
 {
     return feature->n * feature->idf
-           * (feature->key >> 63 ? SERVED : 1);
+           * (feature->key >> 63 ? SERVED : 1)
+           * (is_circle(feature) ? 1 : PEERS);
 }
 
 struct profiles *

@@ -25,7 +25,7 @@ measure(const char *name, enum draws_kind kind, bool thin, uint64_t n,
 {
     const struct completeness_criteria *criteria
         = &completeness_default_criteria;
-    double truth = 0, estimate = 0, bound = 0;
+    double truth = 0, estimate = 0, bound = 0, n_drawn = 0;
     int n_above = 0, n_ready = 0, n_wrong = 0;
 
     for (int seed = 1; seed <= N_SEEDS; seed++) {
@@ -42,13 +42,14 @@ measure(const char *name, enum draws_kind kind, bool thin, uint64_t n,
         truth += unseen;
         estimate += j.unseen;
         bound += j.bound;
+        n_drawn += c.n_connections;
         n_above += unseen > j.bound;
         n_ready += j.state == COMPLETENESS_READY;
         n_wrong += j.state == COMPLETENESS_READY
                    && unseen > criteria->max_unseen;
     }
     double mcallester_schapire = estimate / N_SEEDS
-        + (2 * sqrt(2) + sqrt(3)) * sqrt(log(3 / 0.05) / n);
+        + (2 * sqrt(2) + sqrt(3)) * sqrt(log(3 / 0.05) * N_SEEDS / n_drawn);
     printf("%-16s %6"PRIu64" %5.1f %8.4f %8.4f %8.4f %6.1f%% %9.4f "
            "%6.1f%% %6.1f%%\n", name, n, days, truth / N_SEEDS,
            estimate / N_SEEDS, bound / N_SEEDS, n_above * 100.0 / N_SEEDS,
