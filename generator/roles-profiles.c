@@ -228,7 +228,9 @@ static struct features
 collect_features(const struct behaviours *b, const uint32_t *group_of,
                  size_t n_groups, bool hosts)
 {
-    struct features features = { NULL, 0, 0 };
+    struct features features = {
+        .all = xmalloc(sizeof *features.all), .allocated = 1,
+    };
     uint32_t *next = xmalloc(b->n_hosts * sizeof *next);
     uint32_t *first = xmalloc(n_groups * sizeof *first);
 
