@@ -27,10 +27,9 @@
 #define MIN_CONNECTIONS 5
 /* How alike groups must be to become one, level by level... */
 static const double levels[] = { 0.8, 0.6, 0.5 };
-/* ...and more so the larger the smaller of the two is, for chance differences
- * of single hosts are averaged out in groups. */
-#define MIN_PAIR 0.5
-#define MIN_FEW 0.5
+/* ...and somewhat more if both have many hosts, for then the differences of
+ * single hosts are averaged out. */
+#define MANY_HOSTS 8
 #define MIN_MANY 0.55
 /* A pair is merged only if neither would find one so much better. */
 #define NEARLY_BEST 0.9
@@ -118,10 +117,7 @@ index_destroy(struct index *index)
 static double
 wanted_similarity(size_t a, size_t b, double level)
 {
-    size_t size = MIN(a, b);
-    double wanted = size >= 8 ? MIN_MANY : size >= 4 ? MIN_FEW
-                    : size >= 2 ? MIN_PAIR : 0;
-    return MAX(level, wanted);
+    return MIN(a, b) >= MANY_HOSTS ? MAX(level, MIN_MANY) : level;
 }
 
 static void

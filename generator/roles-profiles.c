@@ -357,7 +357,6 @@ profiles_create(struct behaviours *b, const uint32_t *group_of,
     profiles->groups = xcalloc(n_owners, sizeof *profiles->groups);
     profiles->n_groups = n_groups;
     profiles->hosts = hosts ? profiles->groups + n_groups : NULL;
-    profiles->n_hosts = n_owners - n_groups;
     profiles->weights = xmalloc(features.n * sizeof *profiles->weights);
     profiles->n_features = rank_features(&features, n_groups);
 
