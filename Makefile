@@ -84,8 +84,11 @@ daemon_pure = ovs-ext/accounting.c ovs-ext/address.c ovs-ext/append.c \
 	ovs-ext/syslog-format.c
 unit_tests = $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,\
 	$(wildcard tests/unit/test-*.c))
-# What unit tests share.
-test_support = $(filter-out tests/unit/test-%,$(wildcard tests/unit/*.c))
+# What unit tests share, and the made-up observations that they share with
+# benchmarks.
+simulated = tests/bench/draws.c tests/bench/estate.c
+test_support = $(filter-out tests/unit/test-%,$(wildcard tests/unit/*.c)) \
+	$(simulated)
 fuzz_sources = $(wildcard tests/fuzz/*.c)
 tool_sources = $(wildcard tests/bench/*.c tests/unit/*.c) $(fuzz_sources)
 
@@ -143,7 +146,8 @@ $(OUT)/tests/unit/%: $(OUT)/obj/tests/unit/%.o \
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(OVS_LIBS) $(XML_LIBS)
 
-$(OUT)/tests/bench/%: $(OUT)/obj/tests/bench/%.o $(library)
+$(OUT)/tests/bench/%: $(OUT)/obj/tests/bench/%.o $(call objects,$(simulated)) \
+		$(library)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(OVS_LIBS) $(XML_LIBS)
 
@@ -200,11 +204,14 @@ check-system: all
 	@python3 tests/system/run.py --sdfw $(OUT)/bin/sdfw
 
 bench: deps
-	@$(MAKE) --no-print-directory -s all $(OUT)/tests/bench/topology
+	@$(MAKE) --no-print-directory -s all $(OUT)/tests/bench/topology \
+		$(OUT)/tests/bench/roles $(OUT)/tests/bench/completeness
 	@python3 tests/bench/bench.py $(OUT) $(SIZES)
 	@python3 tests/bench/daemon.py $(OUT)
 	@python3 tests/bench/deviations.py $(OUT)
 	@python3 tests/bench/inventory.py $(OUT)
+	@$(OUT)/tests/bench/roles 100 1000
+	@$(OUT)/tests/bench/completeness
 
 SECONDS = 60
 fuzz: deps
