@@ -59,6 +59,8 @@ endif
 ALLOCATOR ?= $(if $(SANITIZE)$(FUZZ),,-ljemalloc)
 XML_CFLAGS = $(shell xml2-config --cflags)
 XML_LIBS = $(shell xml2-config --libs)
+# Profiles and captures of "sdfw learn".
+LEARN_LIBS = -lsqlite3 -lpcap
 
 ALL_CFLAGS = -std=gnu11 $(WARNINGS) $(SANITIZERS) $(CFLAGS) \
 	-D_GNU_SOURCE -DSDFW_VERSION='"$(VERSION)"' \
@@ -115,25 +117,26 @@ $(library): $(call objects,$(library_sources)) $(OUT)/obj/schemas/manifest.xsd.o
 
 $(OUT)/bin/sdfw: $(call objects,$(command_sources)) $(library)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) $(OVS_LIBS) $(XML_LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) $(OVS_LIBS) $(XML_LIBS) $(LEARN_LIBS)
 
 $(OUT)/bin/sdfwd: $(call objects,$(daemon_sources)) $(page) $(library)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) -levent_openssl \
-		-levent_extra -levent_core $(OVS_LIBS) -lssl -lcrypto $(XML_LIBS)
+		-levent_extra -levent_core $(OVS_LIBS) -lssl -lcrypto $(XML_LIBS) \
+		$(LEARN_LIBS)
 
 $(OUT)/tests/unit/%: $(OUT)/obj/tests/unit/%.o \
 		$(call objects,$(test_support) $(daemon_pure)) $(library)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(OVS_LIBS) $(XML_LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(OVS_LIBS) $(XML_LIBS) $(LEARN_LIBS)
 
 $(OUT)/tests/bench/%: $(OUT)/obj/tests/bench/%.o $(library)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(OVS_LIBS) $(XML_LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(OVS_LIBS) $(XML_LIBS) $(LEARN_LIBS)
 
 $(OUT)/bin/fuzz-manifest: $(call objects,$(fuzz_sources)) $(library)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(OVS_LIBS) $(XML_LIBS)
+	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(OVS_LIBS) $(XML_LIBS) $(LEARN_LIBS)
 
 # Man pages come from what they describe.
 $(OUT)/man/sdfw.8: docs/man/sdfw.py $(OUT)/bin/sdfw
