@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <netinet/icmp6.h>
 #include <pcap/pcap.h>
 
 #include <openvswitch/hmap.h>

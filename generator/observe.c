@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/icmp6.h>
 #include <sys/stat.h>
 
 #include <openssl/evp.h>
