@@ -78,8 +78,11 @@ daemon_pure = ovs-ext/accounting.c ovs-ext/append.c ovs-ext/book.c \
 	ovs-ext/syslog-format.c
 unit_tests = $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,\
 	$(wildcard tests/unit/test-*.c))
-# What unit tests share.
-test_support = $(filter-out tests/unit/test-%,$(wildcard tests/unit/*.c))
+# What unit tests share, and the made-up observations that they share with
+# benchmarks.
+simulated = tests/bench/estate.c
+test_support = $(filter-out tests/unit/test-%,$(wildcard tests/unit/*.c)) \
+	$(simulated)
 fuzz_sources = $(wildcard tests/fuzz/*.c)
 tool_sources = $(wildcard tests/bench/*.c tests/unit/*.c) $(fuzz_sources)
 
@@ -130,7 +133,8 @@ $(OUT)/tests/unit/%: $(OUT)/obj/tests/unit/%.o \
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(OVS_LIBS) $(XML_LIBS) $(LEARN_LIBS)
 
-$(OUT)/tests/bench/%: $(OUT)/obj/tests/bench/%.o $(library)
+$(OUT)/tests/bench/%: $(OUT)/obj/tests/bench/%.o $(call objects,$(simulated)) \
+		$(library)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(OVS_LIBS) $(XML_LIBS) $(LEARN_LIBS)
 
