@@ -19,6 +19,8 @@ enum {
                                  * failed or refused. */
     EXIT_DENIED = 4,            /* trace: denied; test: not as expected;
                                  * attest: deviates. */
+    EXIT_HISTORY = 5,           /* learn: the profile or a file of history
+                                 * failed. */
     EXIT_USAGE = 64,            /* As in sysexits.h. */
 };
 
@@ -40,6 +42,14 @@ struct options {
     const char *key;            /* --key */
     const char *public_key;     /* --public-key */
     bool verify;                /* --verify */
+    const char *profile;        /* --profile */
+    const char **topologies;    /* --topology, repeatable. */
+    size_t n_topologies;
+    const char *observer;       /* --observer */
+    bool merge;                 /* --merge */
+    bool status;                /* --status */
+    const char *output;         /* --output */
+    bool per_workload;          /* --per */
     bool digests;               /* As the command's. */
     size_t n_tls_files;         /* --private-key and the like. */
     const char **arguments;
@@ -62,7 +72,7 @@ struct command {
 
 extern const struct command check_command, compile_command, plan_command,
     push_command, show_command, diff_command, trace_command, test_command,
-    explain_command, attest_command;
+    explain_command, attest_command, learn_command;
 
 /* Reads and checks the topology at 'paths'; prints what is wrong, and
  * warnings unless --quiet, to stderr.  Returns NULL if there is an error. */

@@ -236,15 +236,16 @@ make_services(struct learner *learner, const struct roles *roles)
     for (size_t i = 0; i < learner->n_hosts; i++) {
         struct host *host = &learner->hosts[i];
         uint32_t role = roles->of_host[i];
+        bool own = role == ROLE_NONE || learner->learned->per_workload;
         make_workload(host, find_or_make_service(
-                          learner, application, role == ROLE_NONE
-                          ? host->name : roles->roles[role].name,
+                          learner, application,
+                          own ? host->name : roles->roles[role].name,
                           host->segment));
     }
 }
 
-/* Each workload in a service of its own, named after its service and itself,
- * so that no other has it. */
+/* Each workload of a topology in a further service of its own, named after its
+ * service and itself, so that no other has it. */
 static void
 make_own_services(struct learner *learner)
 {
@@ -289,7 +290,8 @@ learner_find_roles(struct learner *learner)
     size_t n_names = 0;
     struct roles *roles;
     view_init(&view, learner);
-    if (learner->learned->has_topology) {
+    bool given = learner->learned->has_topology;
+    if (given) {
         roles = roles_of_topology(learner);
     } else {
         struct role_port_name *names = port_names(&n_names);
@@ -298,7 +300,7 @@ learner_find_roles(struct learner *learner)
         make_services(learner, roles);
     }
     note_suspicions(learner, &view, roles);
-    if (learner->learned->per_workload) {
+    if (given && learner->learned->per_workload) {
         make_own_services(learner);
     }
     roles_destroy(roles);

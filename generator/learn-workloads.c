@@ -195,6 +195,18 @@ name_by_address(const struct learner *learner, const struct host *host)
     return name;
 }
 
+/* Can it be the interface of a workload in a manifest? */
+static bool
+is_interface(const char *name)
+{
+    for (const char *p = name; *p; p++) {
+        if (*p <= ' ' || *p > '~' || *p == '/') {
+            return false;
+        }
+    }
+    return name[0] && strlen(name) <= 255;
+}
+
 static void
 make_host(struct learner *learner, const size_t *order, size_t n,
           size_t *allocated, struct hmap *index)
@@ -212,7 +224,7 @@ make_host(struct learner *learner, const size_t *order, size_t n,
         if (!IN6_IS_ADDR_LINKLOCAL(&end->address)) {
             host->addresses[host->n_addresses++] = end->address;
         }
-        if (end->name && !host->interface) {
+        if (end->name && !host->interface && is_interface(end->name)) {
             host->interface = xstrdup(end->name);
         }
     }

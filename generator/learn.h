@@ -50,7 +50,7 @@ struct learned {
     bool per_workload;          /* Each in a service of its own. */
     struct topology *topology;  /* The one given, or made, with what was added
                                  * for the links. */
-    size_t n_old_networks;      /* Of topology->networks; the others are new. */
+    size_t n_old_networks;      /* Of topology->networks; others are new. */
     struct learned_link *links; /* By application, ends, opening. */
     size_t n_links;
     struct aside *asides;       /* By application, ends, reason. */
@@ -66,14 +66,23 @@ void learn(const struct history *, struct topology *topology,
            bool per_workload, time_t now, struct learned *);
 void learned_destroy(struct learned *);
 
-/* Writes the manifest of 'application', or of all if that is NULL.  Returns
- * NULL or what is wrong, which the caller frees. */
-char *learned_write(const struct learned *,
-                    const struct application *application, FILE *)
-    OVS_WARN_UNUSED_RESULT;
+/* What one manifest is to hold: all, what belongs to one application, or to
+ * one service of it. */
+struct learned_part {
+    const struct application *application; /* NULL: all. */
+    const struct service *service; /* NULL: all of the application. */
+};
 
-/* Prints what was learned and set aside, as text or as JSON. */
+/* True if there is anything to be written. */
+bool learned_has(const struct learned *, const struct learned_part *);
+
+/* Writes a manifest.  Returns NULL or what is wrong, which the caller
+ * frees. */
+char *learned_write(const struct learned *, const struct learned_part *,
+                    FILE *) OVS_WARN_UNUSED_RESULT;
+
+/* What was learned and set aside.  The caller frees the JSON. */
 void learned_print(const struct learned *, FILE *);
-void learned_print_json(const struct learned *, FILE *);
+struct json *learned_to_json(const struct learned *);
 
 #endif /* learn.h */

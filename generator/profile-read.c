@@ -164,6 +164,17 @@ profile_read(struct profile *profile, struct history *history)
     return error;
 }
 
+bool
+profile_has_undecided(struct profile *profile)
+{
+    sqlite3_stmt *s;
+    bool any = !sqlite3_prepare_v2(profile->db, "SELECT 1 FROM tuple WHERE "
+                                   "known = 0 LIMIT 1", -1, &s, NULL)
+               && sqlite3_step(s) == SQLITE_ROW;
+    sqlite3_finalize(s);
+    return any;
+}
+
 void
 history_destroy(struct history *history)
 {

@@ -122,6 +122,9 @@ char *profile_merge(struct profile *, const char *other)
 char *profile_read(struct profile *, struct history *)
     OVS_WARN_UNUSED_RESULT;
 
+/* True if there are connections of which is not known who opened them. */
+bool profile_has_undecided(struct profile *);
+
 /* Makes entries of undecided connections of 'history', which was read in the
  * same transaction: 'client_is_a' or 'client_is_b' of tuple i. */
 enum settlement { SETTLE_NOT, SETTLE_CLIENT_A, SETTLE_CLIENT_B };

@@ -18,6 +18,8 @@ EXAMPLES = {
     "test": "sdfw test policy",
     "attest": "sdfw attest \\-\\-bridge br0 \\-\\-key host.pem "
               "/etc/sdfw/topology >>statements.jsonl",
+    "learn": "conntrack \\-L | sdfw learn \\-\\-profile web.profile "
+             "\\-\\-topology shop.xml \\-\\-output \\- \\-",
     "explain": "ovs\\-ofctl dump\\-flows br0 | tail \\-n 1 | "
                "xargs \\-d '\\en' sdfw explain shop.xml",
 }
@@ -133,6 +135,10 @@ denied.
 an assertion does not hold.
 .BR explain :
 not of this topology.
+.TP
+5
+.BR learn :
+the profile, or a file that was to be read or written, failed.
 .TP
 64
 The command line is wrong.

@@ -1,0 +1,94 @@
+/* A file of history into a profile: see import.h. */
+
+#include "import.h"
+
+#include <stdlib.h>
+
+#include "direction.h"
+#include "util.h"
+
+/* With each import more may be told of who is a server. */
+static char *
+settle(struct profile *profile)
+{
+    struct history history;
+    char *error = profile_read(profile, &history);
+    if (error) {
+        return error;
+    }
+    enum settlement *settlements = xcalloc(history.n_tuples + 1,
+                                           sizeof *settlements);
+    direction_settle(&history, settlements);
+    error = profile_settle(profile, &history, settlements);
+    free(settlements);
+    history_destroy(&history);
+    return error;
+}
+
+static char *
+add_all(struct profile *profile, const struct observations *observations)
+{
+    for (size_t i = 0; i < observations->n; i++) {
+        char *error = profile_add(profile, &observations->all[i]);
+        if (error) {
+            return error;
+        }
+    }
+    return profile_has_undecided(profile) ? settle(profile) : NULL;
+}
+
+static char *
+write_all(struct profile *profile, const struct observations *observations,
+          const char *path, int64_t now, const char *digest, bool *again)
+{
+    char *error = profile_begin(profile);
+    if (error) {
+        return error;
+    }
+    error = profile_add_import(profile, digest, path, now, again);
+    if (!error && !*again) {
+        error = add_all(profile, observations);
+    }
+    if (!error && !*again) {
+        error = profile_commit(profile);
+    }
+    if (error || *again) {
+        profile_rollback(profile);
+    }
+    return error;
+}
+
+char *
+import_file(struct profile *profile, const char *path, const char *observer,
+            int64_t now, struct observe_result *result, bool *again)
+{
+    struct observations observations;
+    observations_init(&observations);
+    char *error = observe_file(path, observer, now, &observations, result);
+    if (!error) {
+        error = write_all(profile, &observations, path, now, result->digest,
+                          again);
+    }
+    observations_destroy(&observations);
+    return error;
+}
+
+char *
+import_profile(struct profile *profile, const char *path)
+{
+    char *error = profile_merge(profile, path);
+    if (!error) {
+        error = profile_begin(profile);
+    }
+    if (error) {
+        return error;
+    }
+    error = settle(profile);
+    if (!error) {
+        error = profile_commit(profile);
+    }
+    if (error) {
+        profile_rollback(profile);
+    }
+    return error;
+}
