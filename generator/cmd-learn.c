@@ -12,6 +12,7 @@
 
 #include <openvswitch/json.h>
 
+#include "direction.h"
 #include "import.h"
 #include "learn.h"
 #include "util.h"
@@ -44,7 +45,7 @@ import_one(const struct options *options, struct profile *profile,
            const char *path)
 {
     if (options->merge) {
-        return import_profile(profile, path);
+        return profile_merge(profile, path);
     }
     char host[256] = "";
     gethostname(host, sizeof host - 1);
@@ -212,7 +213,10 @@ print_learned(const struct options *options, const struct learned *learned,
             fprintf(stream, "wrote %s\n", outputs[i].path);
         }
     }
-    if (!n) {
+    if (!learned->n_workloads) {
+        fputs("no workload is known: name those that there are by --topology, "
+              "or read captures, which tell MACs\n", stream);
+    } else if (!n) {
         fputs("nothing to write\n", stream);
     }
 }
@@ -244,6 +248,7 @@ learn_from(const struct options *options, struct profile *profile,
         topology_destroy(topology);
         return error;
     }
+    history_settle(&history);
     struct learned learned;
     learn(&history, topology, options->per_workload, options->now, &learned);
     if (options->output) {
@@ -281,7 +286,10 @@ run(const struct options *options)
     bool learns = options->output || options->status;
     struct topology *topology = NULL;
     if (learns && options->n_topologies) {
-        topology = command_read_topology(options, options->topologies,
+        /* That links are missing is what is being worked on. */
+        struct options silent = *options;
+        silent.quiet = true;
+        topology = command_read_topology(&silent, options->topologies,
                                          options->n_topologies);
         if (!topology) {
             return EXIT_MANIFEST;

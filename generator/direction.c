@@ -176,6 +176,42 @@ direction_settle(const struct history *history, enum settlement *settlements)
     free(places.all);
 }
 
+static struct history_entry
+entry_of(const struct history_tuple *t, bool client_is_a)
+{
+    return (struct history_entry) {
+        .client = client_is_a ? t->a : t->b,
+        .server = client_is_a ? t->b : t->a,
+        .protocol = t->protocol,
+        .port = client_is_a ? t->b_port : t->a_port,
+        .n_connections = 1, .n_packets = t->n_packets,
+        .n_bytes = t->n_bytes, .first = t->first, .last = t->last,
+    };
+}
+
+void
+history_settle(struct history *history)
+{
+    enum settlement *settlements = xcalloc(history->n_tuples + 1,
+                                           sizeof *settlements);
+    size_t n_left = 0;
+    direction_settle(history, settlements);
+    history->entries = xrealloc(history->entries,
+                                (history->n_entries + history->n_tuples + 1)
+                                * sizeof *history->entries);
+    for (size_t i = 0; i < history->n_tuples; i++) {
+        const struct history_tuple t = history->tuples[i];
+        if (settlements[i] == SETTLE_NOT) {
+            history->tuples[n_left++] = t;
+        } else {
+            history->entries[history->n_entries++]
+                = entry_of(&t, settlements[i] == SETTLE_CLIENT_A);
+        }
+    }
+    history->n_tuples = n_left;
+    free(settlements);
+}
+
 const char *
 direction_why_not(const struct history_tuple *t)
 {

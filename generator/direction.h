@@ -25,6 +25,9 @@
 /* Fills settlements[i] for each of history's tuples. */
 void direction_settle(const struct history *, enum settlement *);
 
+/* Makes entries of those tuples that can be settled. */
+void history_settle(struct history *);
+
 /* Why tuple 'i', which stays unsettled, does so.  A constant. */
 const char *direction_why_not(const struct history_tuple *);
 

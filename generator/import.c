@@ -3,6 +3,7 @@
 #include "import.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "direction.h"
 #include "util.h"
@@ -25,9 +26,32 @@ settle(struct profile *profile)
     return error;
 }
 
+/* By what the profile's keys are: neighbors are cheap to add. */
+static int
+compare_observations(const void *a_, const void *b_)
+{
+    const struct observation *a = a_;
+    const struct observation *b = b_;
+    int order = memcmp(&a->src.address, &b->src.address,
+                       sizeof a->src.address);
+    if (!order) {
+        order = memcmp(&a->dst.address, &b->dst.address,
+                       sizeof a->dst.address);
+    }
+    order = order ? order : a->protocol - b->protocol;
+    order = order ? order : a->dst_port - b->dst_port;
+    order = order ? order : a->src_port - b->src_port;
+    /* What is cumulative is told in order of time. */
+    return order ? order : a->last < b->last ? -1 : a->last > b->last;
+}
+
 static char *
 add_all(struct profile *profile, const struct observations *observations)
 {
+    if (observations->n) {
+        qsort(observations->all, observations->n, sizeof *observations->all,
+              compare_observations);
+    }
     for (size_t i = 0; i < observations->n; i++) {
         char *error = profile_add(profile, &observations->all[i]);
         if (error) {
@@ -70,25 +94,5 @@ import_file(struct profile *profile, const char *path, const char *observer,
                           again);
     }
     observations_destroy(&observations);
-    return error;
-}
-
-char *
-import_profile(struct profile *profile, const char *path)
-{
-    char *error = profile_merge(profile, path);
-    if (!error) {
-        error = profile_begin(profile);
-    }
-    if (error) {
-        return error;
-    }
-    error = settle(profile);
-    if (!error) {
-        error = profile_commit(profile);
-    }
-    if (error) {
-        profile_rollback(profile);
-    }
     return error;
 }

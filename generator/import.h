@@ -13,8 +13,4 @@ char *import_file(struct profile *, const char *path, const char *observer,
                   int64_t now, struct observe_result *, bool *again)
     OVS_WARN_UNUSED_RESULT;
 
-/* Adds what the profile at 'path' holds. */
-char *import_profile(struct profile *, const char *path)
-    OVS_WARN_UNUSED_RESULT;
-
 #endif /* import.h */

@@ -1,7 +1,7 @@
 /* Links that were learned to manifests: see learn.h.
  *
- * What was set aside stands in a comment at the end of its application, so
- * that whoever reviews the manifest sees what it does not allow. */
+ * What was set aside stands in a comment of its application, so that whoever
+ * reviews the manifest sees what it does not allow. */
 
 #include "learn-private.h"
 
@@ -92,8 +92,10 @@ learned_has(const struct learned *learned, const struct learned_part *part)
 {
     for (size_t i = 0; i < learned->n_links; i++) {
         const struct learned_link *link = &learned->links[i];
+        const struct service *to = link->to.service;
         if (is_in_part(part, owner_of(link))
-            || (needs_accept(link) && is_in_part(part, link->to.service))) {
+            || (to && is_new(learned, to) && is_in_part(part, to))
+            || (needs_accept(link) && is_in_part(part, to))) {
             return true;
         }
     }
@@ -383,6 +385,9 @@ put_application(xmlTextWriter *writer, const struct learned *learned,
         put_attribute(writer, "mode", "%s",
                       mode_to_string(application->mode));
     }
+    if (!part->service) {
+        put_asides(writer, learned, application);
+    }
     for (size_t i = 0; i < application->n_services; i++) {
         const struct service *service = application->services[i];
         if (is_new(learned, service) && is_in_part(&its, service)) {
@@ -399,9 +404,6 @@ put_application(xmlTextWriter *writer, const struct learned *learned,
         if (needs_accept(link) && is_in_part(&its, link->to.service)) {
             put_accept(writer, link);
         }
-    }
-    if (!part->service) {
-        put_asides(writer, learned, application);
     }
     end(writer);
 }

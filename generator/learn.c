@@ -218,9 +218,13 @@ evidence_to_string(const struct learned_link *link)
     char *first = time_to_string(e->first);
     char *last = time_to_string(e->last);
     struct ds s = DS_EMPTY_INITIALIZER;
-    ds_put_format(&s, "%"PRIu64" connection%s from %s to %s: ",
-                  e->n_connections, e->n_connections == 1 ? "" : "s", first,
-                  last);
+    ds_put_format(&s, "%"PRIu64" connection%s ", e->n_connections,
+                  e->n_connections == 1 ? "" : "s");
+    if (e->first == e->last) {
+        ds_put_format(&s, "at %s: ", first);
+    } else {
+        ds_put_format(&s, "from %s to %s: ", first, last);
+    }
     put_share(&s, &link->from, e->clients_seen, e->clients_of, e->n_clients);
     ds_put_cstr(&s, " to ");
     put_share(&s, &link->to, e->servers_seen, e->servers_of, e->n_servers);
@@ -578,6 +582,7 @@ learn(const struct history *history, struct topology *topology,
     learner.scanned = xcalloc(history->n_entries + 1,
                               sizeof *learner.scanned);
     learner_find_workloads(&learner);
+    learned->n_workloads = learner.n_hosts;
     learner_find_roles(&learner);
 
     size_t *entries = xcalloc(history->n_entries + 1, sizeof *entries);

@@ -55,6 +55,7 @@ struct learned {
     size_t n_links;
     struct aside *asides;       /* By application, ends, reason. */
     size_t n_asides;
+    size_t n_workloads;         /* That are known. */
     size_t n_covered;           /* Entries that the topology covers. */
     size_t n_foreign;           /* Entries of which no end is a workload. */
 };

@@ -248,12 +248,16 @@ says_nothing(const char *line)
 static void
 read_lines(struct input *input)
 {
-    struct ds line = DS_EMPTY_INITIALIZER;
     struct json_reader *json = NULL;
     uint64_t number = 0;
-    while (!ds_get_line(&line, input->stream)) {
+    char *text = NULL;
+    size_t allocated = 0;
+    ssize_t n;
+    while ((n = getline(&text, &allocated, input->stream)) >= 0) {
         number++;
-        char *text = ds_cstr(&line);
+        if (n && text[n - 1] == '\n') {
+            text[n - 1] = '\0';
+        }
         if (says_nothing(text)) {
             continue;
         }
@@ -270,7 +274,7 @@ read_lines(struct input *input)
     }
     input->result->format = json ? "JSON" : "conntrack";
     json_reader_destroy(json);
-    ds_destroy(&line);
+    free(text);
 }
 
 static char *

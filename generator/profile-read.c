@@ -138,9 +138,12 @@ profile_read(struct profile *profile, struct history *history)
     if (own && sqlite3_exec(profile->db, "BEGIN", NULL, NULL, NULL)) {
         return profile_error(profile);
     }
-    char *error = read_rows(
-        &reader, "SELECT id, segment, address, mac, name FROM end ORDER BY id",
-        read_end);
+    char *error = profile_flush(profile);
+    if (!error) {
+        error = read_rows(
+            &reader, "SELECT id, segment, address, mac, name FROM end "
+            "ORDER BY id", read_end);
+    }
     if (!error) {
         error = read_rows(
             &reader, "SELECT client, server, protocol, port, code, "

@@ -41,10 +41,12 @@ static const char *const statement_texts[N_STATEMENTS] = {
     [FIND_TUPLE] = "SELECT packets, bytes, unanswered, last FROM tuple "
         "WHERE known = 1 AND a = ?1 AND b = ?2 AND protocol = ?3 "
         "AND a_port = ?4 AND b_port = ?5 AND observer = ?6",
-    [SET_TUPLE] = "INSERT INTO tuple VALUES "
-        "(?6, 1, ?1, ?2, ?3, ?4, ?5, ?7, ?8, ?9, ?10, ?11) "
-        "ON CONFLICT DO UPDATE SET packets = ?7, bytes = ?8, "
-        "unanswered = ?9, last = max(last, ?11)",
+    [ADD_TUPLE] = "INSERT OR IGNORE INTO tuple VALUES "
+        "(?6, 1, ?1, ?2, ?3, ?4, ?5, ?7, ?8, ?9, ?10, ?11)",
+    [SET_TUPLE] = "UPDATE tuple SET packets = ?7, bytes = ?8, "
+        "unanswered = ?9, first = min(first, ?10), last = max(last, ?11) "
+        "WHERE known = 1 AND a = ?1 AND b = ?2 AND protocol = ?3 "
+        "AND a_port = ?4 AND b_port = ?5 AND observer = ?6",
     [ADD_UNDECIDED] = "INSERT INTO tuple VALUES "
         "(?6, 0, ?1, ?2, ?3, ?4, ?5, ?7, ?8, ?9, ?10, ?11) "
         "ON CONFLICT DO UPDATE SET packets = packets + ?7, "
@@ -231,9 +233,10 @@ profile_open(const char *file, bool create, struct profile **profilep)
     if (!create && access(file, R_OK)) {
         error = xasprintf("cannot read %s: %s", file, ovs_strerror(errno));
     } else if (sqlite3_open_v2(file, &profile->db,
-                               create ? SQLITE_OPEN_READWRITE
-                                        | SQLITE_OPEN_CREATE
-                                      : SQLITE_OPEN_READONLY, NULL)) {
+                               SQLITE_OPEN_NOMUTEX
+                               | (create ? SQLITE_OPEN_READWRITE
+                                           | SQLITE_OPEN_CREATE
+                                         : SQLITE_OPEN_READONLY), NULL)) {
         error = profile_error(profile);
     } else {
         sqlite3_busy_timeout(profile->db, BUSY_TIMEOUT_MS);
@@ -282,31 +285,6 @@ profile_close(struct profile *profile)
     }
 }
 
-/* Transactions. */
-
-char *
-profile_begin(struct profile *profile)
-{
-    profile->newest = 0;
-    return step(profile, BEGIN);
-}
-
-char *
-profile_commit(struct profile *profile)
-{
-    sqlite3_bind_int64(profile->statements[FORGET_TUPLES], 1,
-                       profile->newest - SAME_CONNECTION_S);
-    char *error = step(profile, FORGET_TUPLES);
-    return error ? error : step(profile, COMMIT);
-}
-
-void
-profile_rollback(struct profile *profile)
-{
-    free(step(profile, ROLLBACK));
-    /* Ends that were added are gone. */
-    forget_ends(profile);
-}
 
 char *
 profile_add_import(struct profile *profile, const char *digest,
@@ -475,7 +453,14 @@ static char *
 subtract_known(struct profile *profile, const struct tuple *tuple,
                const struct observation *o, struct difference *d)
 {
-    sqlite3_stmt *s = profile->statements[FIND_TUPLE];
+    sqlite3_stmt *s = profile->statements[ADD_TUPLE];
+    bind_tuple(s, tuple);
+    bind_counts(s, o);
+    char *error = step(profile, ADD_TUPLE);
+    if (error || sqlite3_changes(profile->db)) {
+        return error;           /* Mostly it is new. */
+    }
+    s = profile->statements[FIND_TUPLE];
     bind_tuple(s, tuple);
     int code = sqlite3_step(s);
     if (code == SQLITE_ROW
@@ -496,20 +481,48 @@ subtract_known(struct profile *profile, const struct tuple *tuple,
     return step(profile, SET_TUPLE);
 }
 
-static char *
-add_entry(struct profile *profile, int64_t observer, int64_t client,
-          int64_t server, uint8_t protocol, uint16_t port, uint8_t code,
-          const struct difference *d, int64_t first, int64_t last)
+char *
+profile_flush(struct profile *profile)
 {
+    const struct pending_entry *p = &profile->pending;
+    if (!p->waits) {
+        return NULL;
+    }
     const int64_t values[] = {
-        observer, client, server, protocol, port, code, d->connections,
-        d->unanswered, d->packets, d->bytes, first, last,
+        p->key.observer, p->key.client, p->key.server, p->key.protocol,
+        p->key.port, p->key.code, p->connections, p->unanswered, p->packets,
+        p->bytes, p->first, p->last,
     };
     sqlite3_stmt *s = profile->statements[ADD_ENTRY];
     for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
         sqlite3_bind_int64(s, i + 1, values[i]);
     }
+    profile->pending.waits = false;
     return step(profile, ADD_ENTRY);
+}
+
+/* Adds to an entry.  What is added to one in a row is written at once. */
+static char *
+add_entry(struct profile *profile, const struct entry_key *key,
+          const struct difference *d, int64_t first, int64_t last)
+{
+    struct pending_entry *p = &profile->pending;
+    if (!p->waits || memcmp(&p->key, key, sizeof *key)) {
+        char *error = profile_flush(profile);
+        if (error) {
+            return error;
+        }
+        *p = (struct pending_entry) {
+            .waits = true, .key = *key, .first = first, .last = last,
+        };
+    }
+    p->connections += d->connections;
+    p->unanswered += d->unanswered;
+    p->packets += d->packets;
+    p->bytes += d->bytes;
+    p->first = MIN(p->first, first);
+    p->last = MAX(p->last, last);
+    return NULL;
 }
 
 static char *
@@ -558,9 +571,24 @@ profile_add(struct profile *profile, const struct observation *o)
     if (o->cumulative) {
         error = subtract_known(profile, &tuple, o, &d);
     }
-    return error ? error : add_entry(profile, tuple.observer, tuple.a,
-                                     tuple.b, o->protocol, o->dst_port,
-                                     o->icmp_code, &d, o->first, o->last);
+    const struct entry_key key = {
+        .observer = tuple.observer, .client = tuple.a, .server = tuple.b,
+        .protocol = o->protocol, .port = o->dst_port, .code = o->icmp_code,
+    };
+    return error ? error : add_entry(profile, &key, &d, o->first, o->last);
+}
+
+static bool
+is_added_to(const struct profile *profile, int64_t observer)
+{
+    struct shash_node *node;
+    SHASH_FOR_EACH (node, &profile->observers) {
+        const int64_t *id = node->data;
+        if (*id == observer) {
+            return true;
+        }
+    }
+    return false;
 }
 
 char *
@@ -568,10 +596,11 @@ profile_settle(struct profile *profile, const struct history *history,
                const enum settlement *settlements)
 {
     for (size_t i = 0; i < history->n_tuples; i++) {
-        if (settlements[i] == SETTLE_NOT) {
+        const struct history_tuple *t = &history->tuples[i];
+        if (settlements[i] == SETTLE_NOT
+            || !is_added_to(profile, t->observer)) {
             continue;
         }
-        const struct history_tuple *t = &history->tuples[i];
         const struct tuple tuple = {
             .observer = t->observer, .protocol = t->protocol,
             .a = history->ends[t->a].id, .b = history->ends[t->b].id,
@@ -584,19 +613,50 @@ profile_settle(struct profile *profile, const struct history *history,
         sqlite3_stmt *s = profile->statements[DELETE_UNDECIDED];
         bind_tuple(s, &tuple);
         char *error = step(profile, DELETE_UNDECIDED);
+        const struct entry_key key = {
+            .observer = tuple.observer, .protocol = tuple.protocol,
+            .client = client_is_a ? tuple.a : tuple.b,
+            .server = client_is_a ? tuple.b : tuple.a,
+            .port = client_is_a ? tuple.b_port : tuple.a_port,
+        };
         if (!error) {
-            error = add_entry(profile, tuple.observer,
-                              client_is_a ? tuple.a : tuple.b,
-                              client_is_a ? tuple.b : tuple.a,
-                              tuple.protocol,
-                              client_is_a ? tuple.b_port : tuple.a_port, 0,
-                              &d, t->first, t->last);
+            error = add_entry(profile, &key, &d, t->first, t->last);
         }
         if (error) {
             return error;
         }
     }
     return NULL;
+}
+
+/* Transactions. */
+
+char *
+profile_begin(struct profile *profile)
+{
+    profile->newest = 0;
+    return step(profile, BEGIN);
+}
+
+char *
+profile_commit(struct profile *profile)
+{
+    char *error = profile_flush(profile);
+    if (!error) {
+        sqlite3_bind_int64(profile->statements[FORGET_TUPLES], 1,
+                           profile->newest - SAME_CONNECTION_S);
+        error = step(profile, FORGET_TUPLES);
+    }
+    return error ? error : step(profile, COMMIT);
+}
+
+void
+profile_rollback(struct profile *profile)
+{
+    free(step(profile, ROLLBACK));
+    profile->pending.waits = false;
+    /* Ends that were added are gone. */
+    forget_ends(profile);
 }
 
 /* Merging. */

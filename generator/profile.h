@@ -81,7 +81,7 @@ struct history_tuple {
 struct history {
     struct history_end *ends;
     size_t n_ends;
-    struct history_entry *entries; /* By client, server, protocol, port. */
+    struct history_entry *entries;
     size_t n_entries;
     struct history_tuple *tuples; /* Undecided ones. */
     size_t n_tuples;
@@ -126,7 +126,9 @@ char *profile_read(struct profile *, struct history *)
 bool profile_has_undecided(struct profile *);
 
 /* Makes entries of undecided connections of 'history', which was read in the
- * same transaction: 'client_is_a' or 'client_is_b' of tuple i. */
+ * same transaction, by what is told of each of its tuples.  Only those of
+ * observers that were added to since the profile was opened: what came by a
+ * merge would come again by the next. */
 enum settlement { SETTLE_NOT, SETTLE_CLIENT_A, SETTLE_CLIENT_B };
 char *profile_settle(struct profile *, const struct history *,
                      const enum settlement *)
