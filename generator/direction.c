@@ -189,11 +189,20 @@ entry_of(const struct history_tuple *t, bool client_is_a)
     };
 }
 
+/* Several observers may have seen one connection. */
+static bool
+is_same(const struct history_tuple *a, const struct history_tuple *b)
+{
+    return a->a == b->a && a->b == b->b && a->protocol == b->protocol
+           && a->a_port == b->a_port && a->b_port == b->b_port;
+}
+
 void
 history_settle(struct history *history)
 {
     enum settlement *settlements = xcalloc(history->n_tuples + 1,
                                            sizeof *settlements);
+    struct history_tuple last = { .a = UINT32_MAX };
     size_t n_left = 0;
     direction_settle(history, settlements);
     history->entries = xrealloc(history->entries,
@@ -201,6 +210,10 @@ history_settle(struct history *history)
                                 * sizeof *history->entries);
     for (size_t i = 0; i < history->n_tuples; i++) {
         const struct history_tuple t = history->tuples[i];
+        if (is_same(&t, &last)) {
+            continue;
+        }
+        last = t;
         if (settlements[i] == SETTLE_NOT) {
             history->tuples[n_left++] = t;
         } else {

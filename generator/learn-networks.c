@@ -176,11 +176,12 @@ add_internet(struct learner *learner)
 
 /* "net-10.1.2.0-24", "at-fd07--c1": names have no ":" and no "/". */
 static struct network *
-add_prefix_network(struct learner *learner, const char *kind,
-                   struct prefix prefix)
+add_prefix_network(struct learner *learner, struct prefix prefix)
 {
-    char *text = prefix_to_string(&prefix);
-    char *name = xasprintf("%s-%s", kind, text);
+    bool is_one = prefix.len == 128;
+    char *text = is_one ? address_to_string(&prefix.addr)
+                        : prefix_to_string(&prefix);
+    char *name = xasprintf("%s-%s", is_one ? "at" : "net", text);
     for (char *p = name; *p; p++) {
         *p = *p == ':' || *p == '/' ? '-' : *p;
     }
@@ -253,9 +254,9 @@ name_neighbors(struct learner *learner, struct stranger *all, size_t n,
         all[i].network
             = !private && is_internet ? add_internet(learner)
             : private && n >= MIN_TOGETHER
-              ? add_prefix_network(learner, "net", all[i].neighborhood)
-            : add_prefix_network(learner, "at",
-                                 prefix_of(&all[i].address, 32, 128));
+              ? add_prefix_network(learner, all[i].neighborhood)
+            : add_prefix_network(learner, prefix_of(&all[i].address, 32,
+                                                    128));
     }
 }
 

@@ -154,8 +154,8 @@ profile_read(struct profile *profile, struct history *history)
     if (!error) {
         error = read_rows(
             &reader, "SELECT observer, a, b, protocol, a_port, b_port, "
-            "packets, bytes, first, last FROM tuple WHERE known = 0",
-            read_tuple);
+            "packets, bytes, first, last FROM tuple WHERE known = 0 "
+            "ORDER BY a, b, protocol, a_port, b_port, observer", read_tuple);
     }
     if (own) {
         sqlite3_exec(profile->db, "COMMIT", NULL, NULL, NULL);

@@ -83,7 +83,8 @@ struct history {
     size_t n_ends;
     struct history_entry *entries;
     size_t n_entries;
-    struct history_tuple *tuples; /* Undecided ones. */
+    struct history_tuple *tuples; /* Undecided ones; the same one as several
+                                   * observers saw it stands in a row. */
     size_t n_tuples;
 };
 
