@@ -304,11 +304,12 @@ check_result(const struct input *input)
     const struct observe_result *result = input->result;
     if (result->n_read || result->n_other) {
         return NULL;
+    } else if (!result->n_bad) {
+        return xasprintf("%s has no packet or line in it", input->name);
     }
     return xasprintf("%s: nothing in it is understood; it should be a capture "
                      "(pcap, pcapng), a listing of conntrack, or lines of "
-                     "JSON%s%s", input->name, result->bad[0] ? "; " : "",
-                     result->bad[0] ? result->bad[0] : "");
+                     "JSON; %s", input->name, result->bad[0]);
 }
 
 char *

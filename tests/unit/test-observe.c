@@ -407,7 +407,7 @@ test_refused(void **state OVS_UNUSED)
     refused("Dear all,\nwhere are the logs?\n", ":1: no protocol in it");
     refused("{}\n", "\"src\" should be an address");
     refused("\x1f\x8b" "packed", "is compressed");
-    refused("\n\n# nothing\n", "nothing in it is understood");
+    refused("\n\n# nothing\n", "has no packet or line");
     refused("\xd4\xc3\xb2\xa1" "cut off", path);
 }
 
