@@ -80,7 +80,7 @@ unit_tests = $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,\
 	$(wildcard tests/unit/test-*.c))
 # What unit tests share, and the made-up observations that they share with
 # benchmarks.
-simulated = tests/bench/estate.c
+simulated = tests/bench/draws.c tests/bench/estate.c
 test_support = $(filter-out tests/unit/test-%,$(wildcard tests/unit/*.c)) \
 	$(simulated)
 fuzz_sources = $(wildcard tests/fuzz/*.c)

@@ -1,25 +1,20 @@
 /* Circles: see roles-private.h.
  *
  * For each protocol and port, the connected components of the graph of clients
- * and servers; a host that is both is two nodes.  Only entries that are used
- * regularly connect: a scan would make one circle of all.  O(E log E). */
+ * and servers; a host that is both is two nodes, and a group is one host.
+ * O(E log E). */
 
 #include "roles-private.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #include "util.h"
 
-/* "Regularly": as log(connections), against that of the usual number. */
-#define MIN_REGULAR 0.5
-
-/* A host as client or server of one protocol and port, and where its entries
- * are. */
+/* A party as client or server of one protocol and port. */
 struct node {
     uint32_t service;           /* Protocol, port. */
     bool in;
-    uint32_t host;
+    uint32_t label;             /* See party_label(). */
     uint32_t parent;            /* Index of another node, or of itself. */
 };
 
@@ -31,7 +26,7 @@ compare_nodes(const void *a_, const void *b_)
     if (a->MEMBER != b->MEMBER) {                                           \
         return a->MEMBER < b->MEMBER ? -1 : 1;                              \
     }
-    COMPARE(host);
+    COMPARE(label);
     COMPARE(in);
     COMPARE(service);
 #undef COMPARE
@@ -53,20 +48,22 @@ service_of(const struct host_entry *entry)
     return (uint32_t) entry->protocol << 16 | entry->port;
 }
 
-/* The nodes of all hosts and of what is outside, sorted. */
+/* The nodes of all parties, sorted. */
 static struct node *
-make_nodes(const struct behaviours *b, size_t *n)
+make_nodes(const struct behaviours *b, const uint32_t *group_of, size_t *n)
 {
     size_t n_entries = b->first[b->n_hosts], n_all = 0;
     struct node *nodes = xmalloc(2 * n_entries * sizeof *nodes);
     for (size_t i = 0; i < b->n_hosts; i++) {
+        uint32_t own = party_label(b, group_of, i);
         for (size_t j = b->first[i]; j < b->first[i + 1]; j++) {
             const struct host_entry *entry = &b->entries[j];
             uint32_t service = service_of(entry);
-            nodes[n_all++] = (struct node) { service, entry->in, i, 0 };
+            nodes[n_all++] = (struct node) { service, entry->in, own, 0 };
             if (entry->peer >= b->n_hosts) {
+                uint32_t label = party_label(b, group_of, entry->peer);
                 nodes[n_all++] = (struct node) {
-                    service, !entry->in, entry->peer, 0
+                    service, !entry->in, label, 0
                 };
             }
         }
@@ -84,64 +81,42 @@ make_nodes(const struct behaviours *b, size_t *n)
 }
 
 static uint32_t
-find_node(const struct node *nodes, size_t n, uint32_t host, bool in,
+find_node(const struct node *nodes, size_t n, uint32_t label, bool in,
           uint32_t service)
 {
-    struct node node = { service, in, host, 0 };
+    struct node node = { service, in, label, 0 };
     const struct node *found = bsearch(&node, nodes, n, sizeof node,
                                        compare_nodes);
     return found - nodes;
 }
 
-static int
-compare_doubles(const void *a_, const void *b_)
+uint32_t
+party_label(const struct behaviours *b, const uint32_t *group_of,
+            uint32_t end)
 {
-    const double *a = a_, *b = b_;
-    return (*a > *b) - (*a < *b);
-}
-
-/* The median over hosts of the usual numbers of connections of their
- * entries. */
-static double
-usual_of_all(const struct behaviours *b)
-{
-    double *usual = xmalloc(b->n_hosts * sizeof *usual);
-    size_t n = 0;
-    for (size_t i = 0; i < b->n_hosts; i++) {
-        struct usual u = USUAL_INITIALIZER;
-        for (size_t j = b->first[i]; j < b->first[i + 1]; j++) {
-            usual_add(&u, b->entries[j].n_connections);
-        }
-        if (b->first[i + 1] > b->first[i]) {
-            usual[n++] = usual_number(&u);
-        }
+    if (end >= b->n_hosts) {
+        return LABEL_OUTSIDE | (end - b->n_hosts);
     }
-    qsort(usual, n, sizeof *usual, compare_doubles);
-    double median = n ? usual[n / 2] : 1;
-    free(usual);
-    return MIN(median, MANY_CONNECTIONS);
+    return group_of[end] == ROLE_NONE ? LABEL_HOST | end : group_of[end];
 }
 
 void
-find_circles(struct behaviours *b)
+find_circles(struct behaviours *b, const uint32_t *group_of)
 {
     size_t n;
-    struct node *nodes = make_nodes(b, &n);
-
-    b->usual = usual_of_all(b);
-    double regular = MIN_REGULAR * log1p(b->usual);
+    struct node *nodes = make_nodes(b, group_of, &n);
 
     for (size_t i = 0; i < b->n_hosts; i++) {
+        uint32_t own = party_label(b, group_of, i);
         for (size_t j = b->first[i]; j < b->first[i + 1]; j++) {
             struct host_entry *entry = &b->entries[j];
-            entry->circle = find_node(nodes, n, entry->peer, !entry->in,
-                                      service_of(entry));
-            if (!entry->in && entry->peer < b->n_hosts
-                && log1p(entry->n_connections) >= regular) {
-                uint32_t own = find_node(nodes, n, i, false,
-                                         service_of(entry));
-                nodes[find_root(nodes, own)].parent
-                    = find_root(nodes, entry->circle);
+            uint32_t service = service_of(entry);
+            uint32_t label = party_label(b, group_of, entry->peer);
+            entry->circle = find_node(nodes, n, label, !entry->in, service);
+            if (!entry->in && entry->peer < b->n_hosts) {
+                uint32_t client = find_node(nodes, n, own, false, service);
+                uint32_t root = find_root(nodes, entry->circle);
+                nodes[find_root(nodes, client)].parent = root;
             }
         }
     }

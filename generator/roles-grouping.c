@@ -18,21 +18,20 @@
 
 #include "roles-private.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "util.h"
 
-/* Hosts with fewer connections found no group, but may join one. */
+/* Hosts with fewer connections found no group. */
 #define MIN_CONNECTIONS 5
 /* How alike groups must be to become one, level by level... */
-static const double levels[] = { 0.8, 0.6, 0.45 };
+static const double levels[] = { 0.8, 0.6, 0.5 };
 /* ...and more so the larger the smaller of the two is, for chance differences
  * of single hosts are averaged out in groups. */
 #define MIN_PAIR 0.5
-#define MIN_FEW 0.6
-#define MIN_MANY 0.7
+#define MIN_FEW 0.5
+#define MIN_MANY 0.55
 /* A pair is merged only if neither would find one so much better. */
 #define NEARLY_BEST 0.9
 /* In an index of a feature each is compared to so many that follow. */
@@ -46,10 +45,11 @@ static const double levels[] = { 0.8, 0.6, 0.45 };
 /* A group whose profile weighs less does nothing that tells its role: one
  * feature that two thirds of all groups have weighs 0.4. */
 #define MIN_TELLING 0.5
-/* Joining: how much of what a host does the group must do, and how likely it
- * must be that the host, as one of the group, did not do the rest yet. */
+/* A single host of which less was seen may be a replica that has not shown the
+ * rest yet, so it is no group either... */
+#define MIN_ALONE 20
+/* ...but may join one that does so much of what it does. */
 #define MIN_CONTAINED 0.85
-#define MIN_LIKELY 0.05
 
 struct pair {
     double similarity;
@@ -223,7 +223,7 @@ renumber(uint32_t *group_of, size_t n_hosts, size_t n_groups)
 
 /* Returns false if nothing was alike enough. */
 static bool
-merge_round(const struct behaviours *b, uint32_t *group_of, size_t *n_groups,
+merge_round(struct behaviours *b, uint32_t *group_of, size_t *n_groups,
             double level)
 {
     struct profiles *profiles = profiles_create(b, group_of, *n_groups, false);
@@ -264,7 +264,7 @@ merge_round(const struct behaviours *b, uint32_t *group_of, size_t *n_groups,
 }
 
 static void
-merge_groups(const struct behaviours *b, uint32_t *group_of, size_t *n_groups)
+merge_groups(struct behaviours *b, uint32_t *group_of, size_t *n_groups)
 {
     for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
         for (int round = 0; round < MAX_ROUNDS; round++) {
@@ -309,7 +309,7 @@ best_group(const struct profiles *profiles, const struct index *index,
 /* Moves hosts of groups of three or more to groups that they are more like.
  * Returns false if there were none. */
 static bool
-move_hosts(const struct behaviours *b, uint32_t *group_of, size_t *n_groups)
+move_hosts(struct behaviours *b, uint32_t *group_of, size_t *n_groups)
 {
     struct profiles *profiles = profiles_create(b, group_of, *n_groups, true);
     size_t *sizes = group_sizes(group_of, b->n_hosts, *n_groups);
@@ -342,21 +342,10 @@ move_hosts(const struct behaviours *b, uint32_t *group_of, size_t *n_groups)
     return moved;
 }
 
-/* How likely it is that 'host', if it was one of the group, did none of what
- * the group does beyond it: if 'done' is the part of the group's behaviour that
- * the host has, done^connections. */
-static double
-likely(const struct behaviours *b, size_t host, const struct profile *group,
-       const struct profile *profile)
-{
-    double done = profile_containment(group, profile);
-    return pow(done, b->n_connections[host]);
-}
-
-/* Hosts that were alone join the one group that does all they do, if too
- * little was seen of them to have seen the rest. */
+/* Hosts without a group join the one that does all they do, if no other comes
+ * near. */
 static void
-join_hosts(const struct behaviours *b, uint32_t *group_of, size_t *n_groups)
+join_hosts(struct behaviours *b, uint32_t *group_of, size_t *n_groups)
 {
     struct profiles *profiles = profiles_create(b, group_of, *n_groups, true);
     size_t *sizes = group_sizes(group_of, b->n_hosts, *n_groups);
@@ -373,9 +362,7 @@ join_hosts(const struct behaviours *b, uint32_t *group_of, size_t *n_groups)
                                     seen, i + 1, profile_containment,
                                     MIN_CONTAINED / 2, &best, &second);
         if (group != ROLE_NONE && sizes[group] >= 2 && best >= MIN_CONTAINED
-            && second <= best / 2
-            && likely(b, i, &profiles->groups[group], &profiles->hosts[i])
-               >= MIN_LIKELY) {
+            && second <= best / 2) {
             group_of[i] = group;
         }
     }
@@ -385,24 +372,29 @@ join_hosts(const struct behaviours *b, uint32_t *group_of, size_t *n_groups)
     profiles_destroy(profiles);
 }
 
-/* Groups that do nothing but what most do are none. */
+/* Groups that do nothing but what most do are none, nor is a single host of
+ * which little was seen. */
 static void
-dissolve_groups(const struct behaviours *b, uint32_t *group_of,
+dissolve_groups(struct behaviours *b, uint32_t *group_of,
                 size_t *n_groups)
 {
     struct profiles *profiles = profiles_create(b, group_of, *n_groups, false);
+    size_t *sizes = group_sizes(group_of, b->n_hosts, *n_groups);
     for (size_t i = 0; i < b->n_hosts; i++) {
-        if (group_of[i] != ROLE_NONE
-            && profiles->groups[group_of[i]].total < MIN_TELLING) {
+        uint32_t own = group_of[i];
+        if (own != ROLE_NONE
+            && (profiles->groups[own].total < MIN_TELLING
+                || (sizes[own] == 1 && b->n_connections[i] < MIN_ALONE))) {
             group_of[i] = ROLE_NONE;
         }
     }
+    free(sizes);
     *n_groups = renumber(group_of, b->n_hosts, *n_groups);
     profiles_destroy(profiles);
 }
 
 size_t
-group_hosts(const struct behaviours *b, uint32_t *group_of)
+group_hosts(struct behaviours *b, uint32_t *group_of)
 {
     size_t n_groups = 0;
     for (size_t i = 0; i < b->n_hosts; i++) {

@@ -28,29 +28,28 @@ struct behaviours {
     struct host_entry *entries; /* By host. */
     size_t *first;              /* 'n_hosts' + 1 indexes into 'entries'. */
     uint64_t *n_connections;    /* By host. */
-    double usual;               /* Set by find_circles(): the usual number of
+    double usual;               /* Set by keep_regular(): the usual number of
                                  * connections of an entry. */
 };
 
-/* So many connections are as good as any number. */
-#define MANY_CONNECTIONS 20
+/* Drops the entries that are hardly used, compared to what is usual: most of
+ * scans and mistakes, and rare links.  Sets 'usual'. */
+void keep_regular(struct behaviours *);
 
-/* Finds the number such that items of about as much or more have half of the
- * sum of all (an N50): neither many small ones nor a few large ones move it
- * much. */
-struct usual {
-    double n_items[64];         /* By the logarithm of their numbers. */
-    double sum[64];
-};
-#define USUAL_INITIALIZER { { 0 }, { 0 } }
+/* What a party is known by: a group, or one of these bits and what it is.
+ * LABEL_CIRCLE is for the feature that is the circle itself. */
+#define LABEL_HOST (UINT32_C(1) << 30)
+#define LABEL_OUTSIDE (UINT32_C(2) << 30)
+#define LABEL_CIRCLE (UINT32_C(3) << 30)
 
-void usual_add(struct usual *, uint64_t n);
-double usual_number(const struct usual *);
+/* 'group_of' as for profiles_create(). */
+uint32_t party_label(const struct behaviours *, const uint32_t *group_of,
+                     uint32_t end);
 
-/* Sets 'usual', and 'circle' of each entry: clients and servers of a protocol and port that
- * hang together by regular use are one circle, however few of them have met,
+/* Sets 'circle' of each entry: clients and servers of a protocol and port that
+ * hang together are one circle, however few of them have met,
  * and those of the same port elsewhere are another. */
-void find_circles(struct behaviours *);
+void find_circles(struct behaviours *, const uint32_t *group_of);
 
 /* A feature is one kind of behaviour ("is asked on tcp/5432 by group 7").  Its
  * weight says how much of it there is, and how telling it is. */
@@ -76,7 +75,7 @@ struct profiles {
 
 /* 'group_of' says for each host which of the 'n_groups' groups it is in, or
  * ROLE_NONE.  Peers count by their group.  Free with profiles_destroy(). */
-struct profiles *profiles_create(const struct behaviours *,
+struct profiles *profiles_create(struct behaviours *,
                                  const uint32_t *group_of, size_t n_groups,
                                  bool hosts);
 void profiles_destroy(struct profiles *);
@@ -89,7 +88,7 @@ double profile_containment(const struct profile *, const struct profile *);
 
 /* Puts the group of each host, or ROLE_NONE, into 'group_of'; returns how many
  * groups there are.  They are in the order of their first hosts. */
-size_t group_hosts(const struct behaviours *, uint32_t *group_of);
+size_t group_hosts(struct behaviours *, uint32_t *group_of);
 
 /* Suggests a name for each of 'roles'. */
 void name_roles(const struct role_observations *, struct roles *,

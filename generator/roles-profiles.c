@@ -29,17 +29,15 @@
 #include "util.h"
 
 #define SERVED 2.0
-/* Less of the usual number than this does not count. */
-#define MIN_STRENGTH 0.25
+#define PEERS 0.5
+/* Entries are regular if they have this part of the usual number of
+ * connections, as logarithms: 4 of 20. */
+#define MIN_REGULAR 0.5
+/* So many connections are as good as any number. */
+#define MANY_CONNECTIONS 20
 /* Groups of so many hosts have no features that one host of 20, or just one
  * host, has. */
 #define MIN_QUORUM_GROUP 4
-
-/* Label of a peer: a group, or one of these bits and what it is.  LABEL_CIRCLE
- * is for the feature that is the circle itself. */
-#define LABEL_HOST (UINT32_C(1) << 30)
-#define LABEL_OUTSIDE (UINT32_C(2) << 30)
-#define LABEL_CIRCLE (UINT32_C(3) << 30)
 
 /* A host's feature.  Then, once summed, a group's. */
 struct feature {
@@ -111,16 +109,16 @@ features_sum(struct features *features, size_t from)
     features->n = n;
 }
 
-static uint32_t
-label(const struct behaviours *b, const uint32_t *group_of, uint32_t peer)
-{
-    if (peer >= b->n_hosts) {
-        return LABEL_OUTSIDE | (peer - b->n_hosts);
-    }
-    return group_of[peer] == ROLE_NONE ? LABEL_HOST | peer : group_of[peer];
-}
+/* Finds the number such that items of about as much or more have half of the
+ * sum of all (an N50): neither many small ones nor a few large ones move it
+ * much. */
+struct usual {
+    double n_items[64];         /* By the logarithm of their numbers. */
+    double sum[64];
+};
+#define USUAL_INITIALIZER { { 0 }, { 0 } }
 
-void
+static void
 usual_add(struct usual *usual, uint64_t n)
 {
     int log2 = n ? log_2_floor(n) : 0;
@@ -128,7 +126,7 @@ usual_add(struct usual *usual, uint64_t n)
     usual->sum[log2] += n;
 }
 
-double
+static double
 usual_number(const struct usual *usual)
 {
     double total = 0, sum = 0;
@@ -144,6 +142,54 @@ usual_number(const struct usual *usual)
         }
     }
     return usual->sum[i] / MAX(usual->n_items[i], 1);
+}
+
+static int
+compare_doubles(const void *a_, const void *b_)
+{
+    const double *a = a_, *b = b_;
+    return (*a > *b) - (*a < *b);
+}
+
+/* The median over hosts of the usual numbers of connections of their
+ * entries. */
+static double
+usual_of_all(const struct behaviours *b)
+{
+    double *usual = xmalloc(b->n_hosts * sizeof *usual);
+    size_t n = 0;
+    for (size_t i = 0; i < b->n_hosts; i++) {
+        struct usual u = USUAL_INITIALIZER;
+        for (size_t j = b->first[i]; j < b->first[i + 1]; j++) {
+            usual_add(&u, b->entries[j].n_connections);
+        }
+        if (b->first[i + 1] > b->first[i]) {
+            usual[n++] = usual_number(&u);
+        }
+    }
+    qsort(usual, n, sizeof *usual, compare_doubles);
+    double median = n ? usual[n / 2] : 1;
+    free(usual);
+    return MIN(median, MANY_CONNECTIONS);
+}
+
+void
+keep_regular(struct behaviours *b)
+{
+    b->usual = usual_of_all(b);
+
+    double least = MIN_REGULAR * log1p(b->usual);
+    size_t n = 0;
+    for (size_t i = 0; i < b->n_hosts; i++) {
+        size_t first = b->first[i];
+        b->first[i] = n;
+        for (size_t j = first; j < b->first[i + 1]; j++) {
+            if (log1p(b->entries[j].n_connections) >= least) {
+                b->entries[n++] = b->entries[j];
+            }
+        }
+    }
+    b->first[b->n_hosts] = n;
 }
 
 /* Sums of a host's entries by feature: a hash table with open addressing. */
@@ -178,6 +224,24 @@ sums_add(struct sums *sums, struct features *features, uint64_t key, double n)
     sums->slots[slot] = features->n;
 }
 
+/* Adds the circles, each as strong as the strongest feature in it: many weak
+ * ones are rather a scan than a habit. */
+static void
+add_circles(struct features *features, size_t from)
+{
+    size_t n = features->n;
+    qsort(features->all + from, n - from, sizeof *features->all, compare_keys);
+    for (size_t i = from, end; i < n; i = end) {
+        double strongest = 0;
+        for (end = i; end < n && same_circle(&features->all[i],
+                                             &features->all[end]); end++) {
+            strongest = MAX(strongest, features->all[end].n);
+        }
+        uint64_t circle = features->all[i].key >> 32 << 32;
+        features_add(features, circle | LABEL_CIRCLE, strongest);
+    }
+}
+
 /* Appends the features of a host. */
 static void
 add_host(struct features *features, const struct behaviours *b,
@@ -186,34 +250,26 @@ add_host(struct features *features, const struct behaviours *b,
     size_t from = features->n;
     struct sums sums;
 
-    sums_init(&sums, 2 * (b->first[host + 1] - b->first[host]));
+    sums_init(&sums, b->first[host + 1] - b->first[host]);
     for (size_t i = b->first[host]; i < b->first[host + 1]; i++) {
         const struct host_entry *entry = &b->entries[i];
         uint64_t circle = (uint64_t) entry->in << 63
                           | (uint64_t) entry->circle << 32;
-        sums_add(&sums, features, circle | label(b, group_of, entry->peer),
-                 entry->n_connections);
-        sums_add(&sums, features, circle | LABEL_CIRCLE, entry->n_connections);
+        uint32_t whom = party_label(b, group_of, entry->peer);
+        sums_add(&sums, features, circle | whom, entry->n_connections);
     }
     free(sums.slots);
 
     struct usual usual = USUAL_INITIALIZER;
     for (size_t i = from; i < features->n; i++) {
-        if (!is_circle(&features->all[i])) {
-            usual_add(&usual, features->all[i].n);
-        }
+        usual_add(&usual, features->all[i].n);
     }
     double scale = log1p(MAX(b->usual, MIN(usual_number(&usual),
                                             MANY_CONNECTIONS)));
-    size_t n = from;
     for (size_t i = from; i < features->n; i++) {
-        double part = MIN(log1p(features->all[i].n) / scale, 1);
-        if (part * part >= MIN_STRENGTH) {
-            features->all[n] = features->all[i];
-            features->all[n++].n = part * part;
-        }
+        features->all[i].n = MIN(log1p(features->all[i].n) / scale, 1);
     }
-    features->n = n;
+    add_circles(features, from);
 }
 
 /* Peers in a circle count together as one. */
@@ -366,13 +422,15 @@ static float
 feature_weight(const struct feature *feature)
 {
     return feature->n * feature->idf
-           * (feature->key >> 63 ? SERVED : 1);
+           * (feature->key >> 63 ? SERVED : 1)
+           * (is_circle(feature) ? 1 : PEERS);
 }
 
 struct profiles *
-profiles_create(const struct behaviours *b, const uint32_t *group_of,
+profiles_create(struct behaviours *b, const uint32_t *group_of,
                 size_t n_groups, bool hosts)
 {
+    find_circles(b, group_of);
     struct features features = collect_features(b, group_of, n_groups, hosts);
     struct profiles *profiles = xzalloc(sizeof *profiles);
     size_t n_owners = n_groups + (hosts ? b->n_hosts : 0);

@@ -184,7 +184,7 @@ roles_create(const struct role_observations *observations,
         place[n + i] += n;
     }
     collect_behaviours(observations, place, scans, &b);
-    find_circles(&b);
+    keep_regular(&b);
     size_t n_groups = group_hosts(&b, group_of);
     struct roles *roles = make_roles(n, at, group_of, n_groups);
     name_roles(observations, roles, port_names, n_port_names);

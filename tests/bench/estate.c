@@ -323,8 +323,9 @@ add_noise(struct builder *b)
         break;
     case 1:
         size = 20 + below(b, 80);
-        for (uint64_t i = 0; i < size; i++) {
-            add_entry(b, client, below(b, n), IPPROTO_TCP, port, 1,
+        size = MIN(n - 1, size);
+        for (uint64_t i = 1; i <= size; i++) {
+            add_entry(b, client, (client + i) % n, IPPROTO_TCP, port, 1,
                       chance(b, 0.1));
         }
         break;
