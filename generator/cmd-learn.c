@@ -193,6 +193,36 @@ write_outputs(const struct learned *learned, const struct output *outputs,
     return NULL;
 }
 
+/* Takes 'json'. */
+static void
+print_json(struct json *json, FILE *stream)
+{
+    char *text = json_to_string(json, JSSF_SORT);
+    fprintf(stream, "%s\n", text);
+    free(text);
+    json_destroy(json);
+}
+
+/* What helps if there are no workloads. */
+static void
+print_no_workloads(const struct learned *learned)
+{
+    if (!learned->n_workloads) {
+        fputs("sdfw: no workload is known: name those that there are by "
+              "--topology, or read\ncaptures, which tell MACs\n", stderr);
+    }
+}
+
+static void
+print_status(const struct options *options, const struct learned *learned)
+{
+    if (options->format) {
+        print_json(learned_status_to_json(learned), stdout);
+    } else {
+        learned_print_status(learned, stdout);
+    }
+}
+
 static void
 print_learned(const struct options *options, const struct learned *learned,
               const struct output *outputs, size_t n)
@@ -200,11 +230,7 @@ print_learned(const struct options *options, const struct learned *learned,
     bool is_stdout = !strcmp(options->output, "-");
     FILE *stream = is_stdout ? stderr : stdout;
     if (options->format) {
-        struct json *json = learned_to_json(learned);
-        char *text = json_to_string(json, JSSF_SORT);
-        fprintf(stream, "%s\n", text);
-        free(text);
-        json_destroy(json);
+        print_json(learned_to_json(learned), stream);
         return;
     }
     learned_print(learned, stream);
@@ -213,10 +239,7 @@ print_learned(const struct options *options, const struct learned *learned,
             fprintf(stream, "wrote %s\n", outputs[i].path);
         }
     }
-    if (!learned->n_workloads) {
-        fputs("no workload is known: name those that there are by --topology, "
-              "or read captures, which tell MACs\n", stream);
-    } else if (!n) {
+    if (!n) {
         fputs("nothing to write\n", stream);
     }
 }
@@ -251,8 +274,11 @@ learn_from(const struct options *options, struct profile *profile,
     history_settle(&history);
     struct learned learned;
     learn(&history, topology, options->per_workload, options->now, &learned);
+    print_no_workloads(&learned);
     if (options->output) {
         error = write_learned(options, &learned);
+    } else {
+        print_status(options, &learned);
     }
     learned_destroy(&learned);
     history_destroy(&history);

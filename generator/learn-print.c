@@ -118,3 +118,66 @@ learned_to_json(const struct learned *learned)
     put_number(json, "foreign", learned->n_foreign);
     return json;
 }
+
+/* Status. */
+
+void
+learned_print_status(const struct learned *learned, FILE *stream)
+{
+    for (size_t i = 0; i < learned->n_services; i++) {
+        const struct learned_service *row = &learned->services[i];
+        const struct completeness *c = &row->completeness;
+        char *text = completeness_text(&row->judgement,
+                                       &completeness_default_criteria);
+        fprintf(stream, "%s: %"PRIu64" connections of %"PRIu64" kinds; %s\n",
+                row->service->path, c->n_connections, c->n_entries, text);
+        free(text);
+    }
+}
+
+static const char *
+state_to_string(enum completeness_state state)
+{
+    switch (state) {
+    case COMPLETENESS_NOTHING: return "nothing";
+    case COMPLETENESS_SHORT: return "short";
+    case COMPLETENESS_GROWING: return "growing";
+    case COMPLETENESS_UNCERTAIN: return "uncertain";
+    case COMPLETENESS_READY: return "ready";
+    }
+    OVS_NOT_REACHED();
+}
+
+static struct json *
+service_to_json(const struct learned_service *row)
+{
+    const struct completeness *c = &row->completeness;
+    struct json *json = json_object_create();
+    json_object_put_string(json, "service", row->service->path);
+    json_object_put_string(json, "state",
+                           state_to_string(row->judgement.state));
+    put_number(json, "connections", c->n_connections);
+    put_number(json, "kinds", c->n_entries);
+    put_number(json, "kinds_seen_once", c->n_once);
+    json_object_put(json, "unseen", json_real_create(row->judgement.unseen));
+    json_object_put(json, "unseen_at_most",
+                    json_real_create(row->judgement.bound));
+    if (c->n_connections) {
+        put_text(json, "first_seen", time_to_string(c->first_ms / 1000));
+        put_text(json, "last_seen", time_to_string(c->last_ms / 1000));
+        put_text(json, "last_new", time_to_string(c->last_new_ms / 1000));
+    }
+    return json;
+}
+
+struct json *
+learned_status_to_json(const struct learned *learned)
+{
+    struct json *services = json_array_create_empty();
+    for (size_t i = 0; i < learned->n_services; i++) {
+        json_array_add(services, service_to_json(&learned->services[i]));
+    }
+    struct json *json = json_object_create();
+    json_object_put(json, "services", services);
+    return json;
+}

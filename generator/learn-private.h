@@ -3,7 +3,8 @@
  * learn-workloads.c knows who an address is, learn-roles.c groups workloads
  * and finds what is suspicious, learn-ports.c judges groups of ports,
  * learn-networks.c folds addresses outside, learn-aside.c sets aside,
- * learn.c puts it together; learn-write.c and learn-print.c tell it. */
+ * learn-status.c judges how much is known, learn.c puts it together;
+ * learn-write.c and learn-print.c tell it. */
 
 #ifndef SDFW_LEARN_PRIVATE_H
 #define SDFW_LEARN_PRIVATE_H 1
@@ -32,6 +33,12 @@ struct whom {
     uint32_t host;              /* NO_HOST: outside. */
 };
 
+/* What became of an entry. */
+struct fate {
+    bool counts;                /* It is in a link, or covered. */
+    uint16_t port;              /* The first, if it is one of a range. */
+};
+
 struct single;
 
 struct learner {
@@ -45,6 +52,7 @@ struct learner {
     char **suspicions;          /* By entry: why it is suspicious, or NULL. */
     bool *scanned;              /* By entry: it looks like part of a scan of
                                  * ports. */
+    struct fate *fates;         /* By entry. */
     struct single *singles;     /* What was set aside, until it is joined. */
     size_t n_singles, allocated_singles;
 };
@@ -101,6 +109,9 @@ void learner_set_aside(struct learner *, size_t entry, char *why);
 void learner_set_tuple_aside(struct learner *, size_t tuple, const char *why);
 /* Joins and sorts what was set aside. */
 void learner_join_asides(struct learner *);
+
+/* Fills 'services' of what was learned. */
+void learner_judge_services(struct learner *);
 
 struct application *application_of(const struct service *from,
                                    const struct service *to);

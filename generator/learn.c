@@ -258,6 +258,13 @@ add_link(struct learner *learner, struct endpoint from, struct endpoint to,
         .evidence = gather_evidence(learner, &from, &to, entries, n),
     };
     link->reason = evidence_to_string(link);
+    for (size_t i = 0; i < n; i++) {
+        learner->fates[entries[i]] = (struct fate) {
+            .counts = true, .port = opening_has_ports(&opening)
+                                    ? opening.first
+                                    : MAX(opening.icmp_type, 0),
+        };
+    }
 }
 
 /* One link for each network that the ends outside are folded to. */
@@ -493,6 +500,7 @@ choose_entries(struct learner *learner, size_t *entries)
         } else if (is_covered(learner, e->client, e->server, e->protocol,
                               e->port)) {
             learner->learned->n_covered++;
+            learner->fates[i] = (struct fate) { true, e->port };
         } else {
             const char *why = why_aside(learner, e);
             if (!why) {
@@ -562,6 +570,7 @@ learner_destroy(struct learner *learner)
     free(learner->whom);
     free(learner->suspicions);
     free(learner->scanned);
+    free(learner->fates);
 }
 
 void
@@ -579,6 +588,7 @@ learn(const struct history *history, struct topology *topology,
     };
     learner.suspicions = xcalloc(history->n_entries + 1,
                                  sizeof *learner.suspicions);
+    learner.fates = xcalloc(history->n_entries + 1, sizeof *learner.fates);
     learner.scanned = xcalloc(history->n_entries + 1,
                               sizeof *learner.scanned);
     learner_find_workloads(&learner);
@@ -590,6 +600,7 @@ learn(const struct history *history, struct topology *topology,
     link_entries(&learner, entries, n);
     choose_tuples(&learner);
     learner_join_asides(&learner);
+    learner_judge_services(&learner);
     if (learned->n_links) {
         qsort(learned->links, learned->n_links, sizeof *learned->links,
               compare_links);
@@ -612,5 +623,6 @@ learned_destroy(struct learned *learned)
     }
     free(learned->links);
     free(learned->asides);
+    free(learned->services);
     topology_destroy(learned->topology);
 }

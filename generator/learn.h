@@ -13,6 +13,7 @@
 
 #include <stdio.h>
 
+#include "completeness.h"
 #include "model.h"
 #include "profile.h"
 
@@ -45,6 +46,13 @@ struct aside {
     int64_t first, last;
 };
 
+/* How much is known of a service. */
+struct learned_service {
+    const struct service *service;
+    struct completeness completeness;
+    struct completeness_judgement judgement;
+};
+
 struct learned {
     bool has_topology;          /* Given; else services were made, too. */
     bool per_workload;          /* Each in a service of its own. */
@@ -55,6 +63,8 @@ struct learned {
     size_t n_links;
     struct aside *asides;       /* By application, ends, reason. */
     size_t n_asides;
+    struct learned_service *services; /* By path. */
+    size_t n_services;
     size_t n_workloads;         /* That are known. */
     size_t n_covered;           /* Entries that the topology covers. */
     size_t n_foreign;           /* Entries of which no end is a workload. */
@@ -82,8 +92,11 @@ bool learned_has(const struct learned *, const struct learned_part *);
 char *learned_write(const struct learned *, const struct learned_part *,
                     FILE *) OVS_WARN_UNUSED_RESULT;
 
-/* What was learned and set aside.  The caller frees the JSON. */
+/* What was learned and set aside; how much is known of each service.  The
+ * caller frees the JSON. */
 void learned_print(const struct learned *, FILE *);
 struct json *learned_to_json(const struct learned *);
+void learned_print_status(const struct learned *, FILE *);
+struct json *learned_status_to_json(const struct learned *);
 
 #endif /* learn.h */

@@ -212,7 +212,7 @@ def test_records(lab):
         def told():
             with open(log) as stream:
                 records = [json.loads(line) for line in stream]
-            return {(r["dst"].get("workload"), r.get("dst_port"))
+            return {(r.get("dst", {}).get("workload"), r.get("dst_port"))
                     for r in records} >= {
                         ("app1", 8080), ("db1", 5432), ("web2", 80)}
         until(told, "the records are written")
