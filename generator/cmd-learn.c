@@ -40,37 +40,58 @@ print_import(const struct options *options, const char *path,
             result->n_bad);
 }
 
+/* A profile that is not there is made when there is something to put in. */
 static char *
-import_one(const struct options *options, struct profile *profile,
+make_profile(const struct options *options, struct profile **profile)
+{
+    return *profile ? NULL : profile_open(options->profile, true, profile);
+}
+
+static char *
+import_one(const struct options *options, struct profile **profile,
            const char *path)
 {
-    if (options->merge) {
-        return profile_merge(profile, path);
-    }
     char host[256] = "";
     gethostname(host, sizeof host - 1);
+    const struct observe_defaults defaults = {
+        .observer = options->observer ? options->observer : host,
+        .segment = options->segment ? options->segment : "default",
+        .time = options->now,
+    };
+    struct observations observations;
     struct observe_result result;
     bool again = false;
-    char *error = import_file(profile, path,
-                              options->observer ? options->observer : host,
-                              options->now, &result, &again);
+    observations_init(&observations);
+    char *error = observe_file(path, &defaults, &observations, &result);
+    if (!error) {
+        error = make_profile(options, profile);
+    }
+    if (!error) {
+        error = import_observations(*profile, &observations, path,
+                                    result.digest, options->now, &again);
+    }
     if (!error) {
         print_import(options, path, &result, again);
     }
     observe_result_destroy(&result);
+    observations_destroy(&observations);
     return error;
 }
 
 static char *
-import_all(const struct options *options, struct profile *profile)
+import_all(const struct options *options, struct profile **profile)
 {
-    for (size_t i = 0; i < options->n_arguments; i++) {
-        char *error = import_one(options, profile, options->arguments[i]);
-        if (error) {
-            return error;
+    char *error = NULL;
+    for (size_t i = 0; !error && i < options->n_arguments; i++) {
+        const char *path = options->arguments[i];
+        if (!options->merge) {
+            error = import_one(options, profile, path);
+        } else {
+            error = make_profile(options, profile);
+            error = error ? error : profile_merge(*profile, path);
         }
     }
-    return NULL;
+    return error;
 }
 
 /* Writing.  A file that is there is never touched: it may have been edited,
@@ -321,11 +342,12 @@ run(const struct options *options)
             return EXIT_MANIFEST;
         }
     }
-    struct profile *profile;
-    char *error = profile_open(options->profile, options->n_arguments > 0,
-                               &profile);
+    struct profile *profile = NULL;
+    char *error = options->n_arguments && access(options->profile, F_OK)
+        ? NULL : profile_open(options->profile, options->n_arguments > 0,
+                              &profile);
     if (!error) {
-        error = import_all(options, profile);
+        error = import_all(options, &profile);
     }
     if (!error && learns) {
         error = learn_from(options, profile, topology);
@@ -345,7 +367,7 @@ const struct command learn_command = {
     .name = "learn",
     .arguments = "--profile=FILE [--merge] [FILE...]",
     .summary = "makes manifests of what was seen",
-    .options = "profile topology observer merge status output per",
+    .options = "profile topology observer segment merge status output per",
     .formats = "json",
     .min_arguments = 0, .max_arguments = SIZE_MAX,
     .help = "FILEs are added to the profile: captures (pcap, pcapng), listings "

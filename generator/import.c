@@ -1,4 +1,4 @@
-/* A file of history into a profile: see import.h. */
+/* What was read from a file into a profile: see import.h. */
 
 #include "import.h"
 
@@ -46,7 +46,7 @@ compare_observations(const void *a_, const void *b_)
 }
 
 static char *
-add_all(struct profile *profile, const struct observations *observations)
+add_all(struct profile *profile, struct observations *observations)
 {
     if (observations->n) {
         qsort(observations->all, observations->n, sizeof *observations->all,
@@ -61,9 +61,10 @@ add_all(struct profile *profile, const struct observations *observations)
     return profile_has_undecided(profile) ? settle(profile) : NULL;
 }
 
-static char *
-write_all(struct profile *profile, const struct observations *observations,
-          const char *path, int64_t now, const char *digest, bool *again)
+char *
+import_observations(struct profile *profile,
+                    struct observations *observations, const char *path,
+                    const char *digest, int64_t now, bool *again)
 {
     char *error = profile_begin(profile);
     if (error) {
@@ -79,20 +80,5 @@ write_all(struct profile *profile, const struct observations *observations,
     if (error || *again) {
         profile_rollback(profile);
     }
-    return error;
-}
-
-char *
-import_file(struct profile *profile, const char *path, const char *observer,
-            int64_t now, struct observe_result *result, bool *again)
-{
-    struct observations observations;
-    observations_init(&observations);
-    char *error = observe_file(path, observer, now, &observations, result);
-    if (!error) {
-        error = write_all(profile, &observations, path, now, result->digest,
-                          again);
-    }
-    observations_destroy(&observations);
     return error;
 }

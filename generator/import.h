@@ -1,4 +1,4 @@
-/* A file of history into a profile. */
+/* What was read from a file of history into a profile. */
 
 #ifndef SDFW_IMPORT_H
 #define SDFW_IMPORT_H 1
@@ -6,11 +6,11 @@
 #include "observe.h"
 #include "profile.h"
 
-/* Reads 'path' and adds what it tells, all of it or, after an error, nothing.
- * '*again': a file with the same content was read before, and nothing was
- * added.  The caller destroys the result in any case. */
-char *import_file(struct profile *, const char *path, const char *observer,
-                  int64_t now, struct observe_result *, bool *again)
-    OVS_WARN_UNUSED_RESULT;
+/* Adds what was read from the file 'path' at 'now', all of it or, after an
+ * error, nothing.  Sorts it.  '*again': a file with this digest was read
+ * before, and nothing is added. */
+char *import_observations(struct profile *, struct observations *,
+                          const char *path, const char *digest, int64_t now,
+                          bool *again) OVS_WARN_UNUSED_RESULT;
 
 #endif /* import.h */

@@ -262,6 +262,25 @@ make_hosts(struct learner *learner, struct hmap *index)
     free(order);
 }
 
+/* At the port of a workload, frames have no tag: an address that the default
+ * segment does not have is the workload's that alone has it. */
+static void
+find_untagged(const struct learner *learner, const struct hmap *index,
+              const struct in6_addr *address, struct whom *whom)
+{
+    const struct topology *topology = learner->topology;
+    size_t n = 0;
+    struct whom found = *whom;
+    for (size_t i = 1; i < topology->n_segments; i++) {
+        uint32_t host = find_address(index, topology->segments[i], address);
+        if (host != NO_HOST) {
+            found = (struct whom) { topology->segments[i], host };
+            n++;
+        }
+    }
+    *whom = n == 1 ? found : *whom;
+}
+
 void
 learner_find_workloads(struct learner *learner)
 {
@@ -273,6 +292,10 @@ learner_find_workloads(struct learner *learner)
     learner->whom = xcalloc(history->n_ends + 1, sizeof *learner->whom);
     for (size_t i = 0; i < history->n_ends; i++) {
         const char *text = history->ends[i].segment;
+        if (i && !strcmp(text, history->ends[i - 1].segment)) {
+            learner->whom[i].segment = learner->whom[i - 1].segment;
+            continue;
+        }
         struct segment *segment = find_segment(topology, text);
         learner->whom[i].segment = segment || given
                                    ? segment : make_segment(topology, text);
@@ -287,6 +310,9 @@ learner_find_workloads(struct learner *learner)
         struct whom *whom = &learner->whom[i];
         whom->host = find_address(&index, whom->segment,
                                   &history->ends[i].address);
+        if (whom->host == NO_HOST && whom->segment == topology->segments[0]) {
+            find_untagged(learner, &index, &history->ends[i].address, whom);
+        }
     }
 
     struct known_address *known;

@@ -19,15 +19,16 @@
 
 /* Which entries may become links? */
 
+/* Who is outside is in the segment of the workload at the other end. */
 static struct party
-party_of(const struct learner *learner, uint32_t end)
+party_of(const struct learner *learner, uint32_t end, uint32_t other)
 {
     const struct whom *whom = &learner->whom[end];
+    bool outside = whom->host == NO_HOST;
     return (struct party) {
-        .workload = whom->host == NO_HOST ? NULL
-                    : learner->hosts[whom->host].workload,
-        .address = learner->history->ends[end].address,
-        .has_address = true, .segment = whom->segment,
+        .workload = outside ? NULL : learner->hosts[whom->host].workload,
+        .address = learner->history->ends[end].address, .has_address = true,
+        .segment = outside ? learner->whom[other].segment : whom->segment,
     };
 }
 
@@ -48,11 +49,12 @@ opening_of(uint8_t protocol, uint16_t first, uint16_t last)
 
 static bool
 is_covered(const struct learner *learner, uint32_t client, uint32_t server,
-           uint8_t protocol, uint16_t port)
+           uint8_t protocol, uint16_t port, uint8_t icmp_code)
 {
-    const struct party from = party_of(learner, client);
-    const struct party to = party_of(learner, server);
-    const struct opening what = opening_of(protocol, port, port);
+    const struct party from = party_of(learner, client, server);
+    const struct party to = party_of(learner, server, client);
+    struct opening what = opening_of(protocol, port, port);
+    what.icmp_code = what.icmp_type >= 0 ? icmp_code : -1;
     return learner->learned->has_topology
            && evaluate(learner->topology, &from, &to, &what,
                        learner->now).kind == VERDICT_ALLOW;
@@ -498,7 +500,7 @@ choose_entries(struct learner *learner, size_t *entries)
         if (!is_ours(learner, e->client, e->server)) {
             learner->learned->n_foreign++;
         } else if (is_covered(learner, e->client, e->server, e->protocol,
-                              e->port)) {
+                              e->port, e->icmp_code)) {
             learner->learned->n_covered++;
             learner->fates[i] = (struct fate) { true, e->port };
         } else {
@@ -522,9 +524,10 @@ choose_tuples(struct learner *learner)
         const struct history_tuple *t = &learner->history->tuples[i];
         if (!is_ours(learner, t->a, t->b)) {
             learner->learned->n_foreign++;
-        } else if (is_covered(learner, t->a, t->b, t->protocol, t->b_port)
+        } else if (is_covered(learner, t->a, t->b, t->protocol, t->b_port,
+                              0)
                    || is_covered(learner, t->b, t->a, t->protocol,
-                                 t->a_port)) {
+                                 t->a_port, 0)) {
             learner->learned->n_covered++;
         } else {
             learner_set_tuple_aside(learner, i, direction_why_not(t));

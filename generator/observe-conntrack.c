@@ -134,13 +134,14 @@ observe_conntrack_line(struct input *input, char *line)
         }
     }
     char segment[SEGMENT_TEXT_LEN];
+    segment_text_of_zone(words.zone, segment);
     struct observation o = {
-        .observer = input->observer, .segment = segment,
+        .observer = input->observer,
+        .segment = words.zone ? segment : input->segment,
         .opener_known = true, .cumulative = true, .n_connections = 1,
         .n_unanswered = words.unanswered, .n_packets = words.n_packets,
         .n_bytes = words.n_bytes, .first = input->time, .last = input->time,
     };
-    segment_text_of_zone(words.zone, segment);
     char *error = fill(&words, &o);
     if (error) {
         return error;

@@ -301,7 +301,7 @@ read_object(struct json_reader *reader, const struct json *json)
 {
     struct input *input = reader->input;
     struct observation o = {
-        .observer = input->observer, .segment = "default",
+        .observer = input->observer, .segment = input->segment,
         .opener_known = true, .first = input->time, .last = input->time,
     };
     bool is_record = member(json, "event") != NULL;

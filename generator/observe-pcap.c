@@ -63,15 +63,14 @@ static void
 put_connection(struct capture *capture, const struct connection *c)
 {
     enum side src = c->opener == SIDE_B ? SIDE_B : SIDE_A;
-    char segment[SEGMENT_TEXT_LEN] = "default";
+    char segment[SEGMENT_TEXT_LEN];
     bool answered = c->key.protocol == IPPROTO_TCP
                     ? c->accepted || c->opener == SIDE_UNKNOWN
                     : c->sent[0] && c->sent[1];
-    if (c->key.vlan) {
-        snprintf(segment, sizeof segment, "vlan:%u", c->key.vlan);
-    }
+    snprintf(segment, sizeof segment, "vlan:%u", c->key.vlan);
     observe_add(capture->input, &(struct observation) {
-        .observer = capture->input->observer, .segment = segment,
+        .observer = capture->input->observer,
+        .segment = c->key.vlan ? segment : capture->input->segment,
         .src = { .address = c->key.address[src], .mac = c->macs[src] },
         .dst = { .address = c->key.address[!src], .mac = c->macs[!src] },
         .protocol = c->key.protocol, .icmp_code = c->key.icmp_code,

@@ -10,7 +10,7 @@
 struct input {
     FILE *stream;               /* At its beginning. */
     const char *name;           /* For messages. */
-    const char *observer;
+    const char *observer, *segment; /* If the file does not tell. */
     int64_t time;               /* Of what has no time of its own. */
     struct observations *observations;
     struct observe_result *result;

@@ -313,12 +313,13 @@ check_result(const struct input *input)
 }
 
 char *
-observe_file(const char *path, const char *observer, int64_t now,
+observe_file(const char *path, const struct observe_defaults *defaults,
              struct observations *observations, struct observe_result *result)
 {
     struct input input = {
         .name = strcmp(path, "-") ? path : "standard input",
-        .observer = observer, .time = now,
+        .observer = defaults->observer, .segment = defaults->segment,
+        .time = defaults->time,
         .observations = observations, .result = result,
     };
     *result = (struct observe_result) { .format = "unknown" };

@@ -39,11 +39,18 @@ struct observe_result {
 
 void observe_result_destroy(struct observe_result *);
 
-/* Reads 'path' ("-": standard input).  'observer' is who has seen it, if the
- * file does not tell; 'now' is when, if neither the file nor its time of
- * modification does.  Returns NULL or an error, also if nothing at all is
- * understood.  In any case the caller destroys the result. */
-char *observe_file(const char *path, const char *observer, int64_t now,
+/* What holds where a file does not tell. */
+struct observe_defaults {
+    const char *observer;       /* Who has seen it. */
+    const char *segment;
+    int64_t time;               /* When, if the file has no time of
+                                 * modification either. */
+};
+
+/* Reads 'path' ("-": standard input).  Returns NULL or an error, also if
+ * nothing at all is understood.  In any case the caller destroys the
+ * result. */
+char *observe_file(const char *path, const struct observe_defaults *,
                    struct observations *, struct observe_result *)
     OVS_WARN_UNUSED_RESULT;
 

@@ -51,7 +51,7 @@ static const struct option_help option_table[] = {
     { "table-base", "N", "first of our tables on the bridge (default: 100)" },
     { "at", "TIME", "judge links as of TIME, such as 2026-01-31T08:00:00Z, "
       "instead of now" },
-    { "segment", "NAME", "the segment of SRC and DST that are addresses" },
+    { "segment", "NAME", "the segment of addresses for which none is told" },
     { "key", "FILE", "sign by this private key of Ed25519 (PEM)" },
     { "verify", NULL, "verify the statements in FILEs" },
     { "public-key", "FILE", "... by this key (PEM)" },

@@ -34,8 +34,11 @@ struct seen {
 static void
 observe_path(struct seen *seen)
 {
+    static const struct observe_defaults defaults = {
+        .observer = "hv1", .segment = "default", .time = NOW,
+    };
     observations_init(&seen->observations);
-    seen->error = observe_file(path, "hv1", NOW, &seen->observations,
+    seen->error = observe_file(path, &defaults, &seen->observations,
                                &seen->result);
 }
 
