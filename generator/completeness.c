@@ -172,8 +172,8 @@ completeness_text(const struct completeness_judgement *j,
     }
 
     struct ds s = DS_EMPTY_INITIALIZER;
-    ds_put_format(&s, "%.1f %% complete (at least %.1f %%), stable for ",
-                  percent_complete(j->unseen), percent_complete(j->bound));
+    ds_put_format(&s, "at least %.1f %% complete, stable for ",
+                  percent_complete(j->bound));
     put_duration(&s, j->stable_ms);
     ds_put_cstr(&s, ": ");
     switch (j->state) {

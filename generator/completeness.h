@@ -39,12 +39,16 @@ struct completeness {
 void completeness_init(struct completeness *, int64_t period_ms);
 
 /* 'n' connections, at 'when_ms', of an entry that has had 'n_before' so far.
- * Times before that of the last call count as that one. */
+ * Times before that of the last call count as that one.
+ *
+ * Connections that follow from each other are one draw, not many: call this
+ * for an entry at most once an hour, with an 'n' of 1 (and an 'n_before' of
+ * how often it was called for it), or the bound says too much. */
 void completeness_add(struct completeness *, int64_t when_ms,
                       uint64_t n_before, uint64_t n);
 
-/* The probability that the next connection is of a new entry: Good and Turing's
- * estimate; 1 if nothing was seen. */
+/* The probability that the next connection is of a new entry: Good and
+ * Turing's estimate; 1 if nothing was seen. */
 double completeness_unseen(const struct completeness *);
 
 /* What that probability does not exceed, with the given confidence (0.95). */
@@ -80,8 +84,9 @@ struct completeness_judgement completeness_judge(
     const struct completeness *, const struct completeness_criteria *,
     int64_t now_ms);
 
-/* In words: "99.9 % complete (at least 99.7 %), stable for 3 days: ready for
- * audit".  The caller frees it. */
+/* In words: "at least 99.8 % complete, stable for 3 days: ready for audit".
+ * It is the bound that is told, for the estimate is soon "100 %".  The caller
+ * frees the text. */
 char *completeness_text(const struct completeness_judgement *,
                         const struct completeness_criteria *);
 

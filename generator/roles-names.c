@@ -49,7 +49,8 @@ stem_of(const char *name)
     for (size_t i = 0; name[i] && i < MAX_NAME; ) {
         size_t length = strcspn(name + i, "-_.:/");
         size_t n_letters = 0;
-        while (n_letters < length && isalpha((unsigned char) name[i + n_letters])) {
+        while (n_letters < length
+               && isalpha((unsigned char) name[i + n_letters])) {
             n_letters++;
         }
         size_t n_digits = strspn(name + i + n_letters, "0123456789");

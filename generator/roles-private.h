@@ -1,8 +1,10 @@
 /* What the files of roles.h share.
  *
  * roles.c brings observations into an order of their own and the result back,
- * roles-profiles.c makes behaviour comparable, roles-grouping.c groups,
- * roles-names.c suggests names, roles-suspicions.c sets entries aside. */
+ * roles-regular.c drops what is hardly used, roles-circles.c finds who hangs
+ * together, roles-profiles.c makes behaviour comparable, roles-grouping.c
+ * groups, roles-names.c suggests names, roles-suspicions.c sets entries
+ * aside. */
 
 #ifndef SDFW_ROLES_PRIVATE_H
 #define SDFW_ROLES_PRIVATE_H 1

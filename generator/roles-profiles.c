@@ -1,19 +1,20 @@
 /* Behaviour made comparable: see roles-private.h.
  *
  * A host has two features for each of its entries: with which circle it deals,
- * as client or server, and with whom of it (the peer's group).  The first makes
- * replicas alike that deal with different replicas of a service before that is
- * known to be one service; the second tells services apart that share one.
+ * as client or server, and with whom of it (the peer's group).  The first
+ * makes replicas alike that deal with different replicas of a service before
+ * that is known to be one service; the second tells services apart that share
+ * one.
  *
  * The weight of a feature is the product of
  * - how much there is of it: the number of connections against the usual
- *   number of that host, on a logarithmic scale, squared, so that scans and
- *   mistakes count little however many there are;
+ *   number, on a logarithmic scale;
  * - what it tells: the logarithm of groups by groups that have it (inverse
  *   document frequency: Sparck Jones 1972), so that what all do (DNS, NTP,
  *   monitoring) counts nothing.  With whom in a circle one deals tells what it
  *   adds to the circle: the logarithm of groups in that circle by groups that
- *   have the feature.  All peers in a circle count together as one;
+ *   have the feature.  All peers in a circle count together as one, and less
+ *   than the circle;
  * - what it is: what a host is asked for tells more of its role than what it
  *   asks others for.
  *
@@ -30,11 +31,6 @@
 
 #define SERVED 2.0
 #define PEERS 0.5
-/* Entries are regular if they have this part of the usual number of
- * connections, as logarithms: 4 of 20. */
-#define MIN_REGULAR 0.5
-/* So many connections are as good as any number. */
-#define MANY_CONNECTIONS 20
 /* Groups of so many hosts have no features that one host of 20, or just one
  * host, has. */
 #define MIN_QUORUM_GROUP 4
@@ -109,89 +105,6 @@ features_sum(struct features *features, size_t from)
     features->n = n;
 }
 
-/* Finds the number such that items of about as much or more have half of the
- * sum of all (an N50): neither many small ones nor a few large ones move it
- * much. */
-struct usual {
-    double n_items[64];         /* By the logarithm of their numbers. */
-    double sum[64];
-};
-#define USUAL_INITIALIZER { { 0 }, { 0 } }
-
-static void
-usual_add(struct usual *usual, uint64_t n)
-{
-    int log2 = n ? log_2_floor(n) : 0;
-    usual->n_items[log2]++;
-    usual->sum[log2] += n;
-}
-
-static double
-usual_number(const struct usual *usual)
-{
-    double total = 0, sum = 0;
-    int i = 63;
-
-    for (int j = 0; j < 64; j++) {
-        total += usual->sum[j];
-    }
-    for (; i > 0; i--) {
-        sum += usual->sum[i];
-        if (sum * 2 >= total) {
-            break;
-        }
-    }
-    return usual->sum[i] / MAX(usual->n_items[i], 1);
-}
-
-static int
-compare_doubles(const void *a_, const void *b_)
-{
-    const double *a = a_, *b = b_;
-    return (*a > *b) - (*a < *b);
-}
-
-/* The median over hosts of the usual numbers of connections of their
- * entries. */
-static double
-usual_of_all(const struct behaviours *b)
-{
-    double *usual = xmalloc(b->n_hosts * sizeof *usual);
-    size_t n = 0;
-    for (size_t i = 0; i < b->n_hosts; i++) {
-        struct usual u = USUAL_INITIALIZER;
-        for (size_t j = b->first[i]; j < b->first[i + 1]; j++) {
-            usual_add(&u, b->entries[j].n_connections);
-        }
-        if (b->first[i + 1] > b->first[i]) {
-            usual[n++] = usual_number(&u);
-        }
-    }
-    qsort(usual, n, sizeof *usual, compare_doubles);
-    double median = n ? usual[n / 2] : 1;
-    free(usual);
-    return MIN(median, MANY_CONNECTIONS);
-}
-
-void
-keep_regular(struct behaviours *b)
-{
-    b->usual = usual_of_all(b);
-
-    double least = MIN_REGULAR * log1p(b->usual);
-    size_t n = 0;
-    for (size_t i = 0; i < b->n_hosts; i++) {
-        size_t first = b->first[i];
-        b->first[i] = n;
-        for (size_t j = first; j < b->first[i + 1]; j++) {
-            if (log1p(b->entries[j].n_connections) >= least) {
-                b->entries[n++] = b->entries[j];
-            }
-        }
-    }
-    b->first[b->n_hosts] = n;
-}
-
 /* Sums of a host's entries by feature: a hash table with open addressing. */
 struct sums {
     uint32_t *slots;            /* Index into features + 1; 0: none. */
@@ -260,12 +173,7 @@ add_host(struct features *features, const struct behaviours *b,
     }
     free(sums.slots);
 
-    struct usual usual = USUAL_INITIALIZER;
-    for (size_t i = from; i < features->n; i++) {
-        usual_add(&usual, features->all[i].n);
-    }
-    double scale = log1p(MAX(b->usual, MIN(usual_number(&usual),
-                                            MANY_CONNECTIONS)));
+    double scale = log1p(b->usual);
     for (size_t i = from; i < features->n; i++) {
         features->all[i].n = MIN(log1p(features->all[i].n) / scale, 1);
     }
@@ -369,7 +277,7 @@ compare_rarity(const void *a_, const void *b_)
 /* Sorts features by key, and sets rank and idf.  Returns how many there are
  * that are not the same. */
 static size_t
-rank_features(struct features *features, const size_t *sizes, size_t n_groups)
+rank_features(struct features *features, size_t n_groups)
 {
     struct distinct *distinct = xmalloc(features->n * sizeof *distinct);
     size_t n = 0;
@@ -434,19 +342,13 @@ profiles_create(struct behaviours *b, const uint32_t *group_of,
     struct features features = collect_features(b, group_of, n_groups, hosts);
     struct profiles *profiles = xzalloc(sizeof *profiles);
     size_t n_owners = n_groups + (hosts ? b->n_hosts : 0);
-    size_t *sizes = xcalloc(n_groups, sizeof *sizes);
 
-    for (size_t i = 0; i < b->n_hosts; i++) {
-        if (group_of[i] != ROLE_NONE) {
-            sizes[group_of[i]]++;
-        }
-    }
     profiles->groups = xcalloc(n_owners, sizeof *profiles->groups);
     profiles->n_groups = n_groups;
     profiles->hosts = hosts ? profiles->groups + n_groups : NULL;
     profiles->n_hosts = n_owners - n_groups;
     profiles->weights = xmalloc(features.n * sizeof *profiles->weights);
-    profiles->n_features = rank_features(&features, sizes, n_groups);
+    profiles->n_features = rank_features(&features, n_groups);
 
     qsort(features.all, features.n, sizeof *features.all, compare_owners);
     size_t n = 0;
@@ -463,7 +365,6 @@ profiles_create(struct behaviours *b, const uint32_t *group_of,
         profile->n++;
     }
     free(features.all);
-    free(sizes);
     return profiles;
 }
 

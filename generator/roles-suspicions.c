@@ -269,7 +269,7 @@ suspicion_text(const struct role_observations *observations,
                      && s->of == roles->roles[from].n_hosts;
     uint64_t who = of_client ? from
                    : party(observations, roles, entry->server);
-    return xasprintf("alone: %"PRIu32" of %"PRIu32" replicas of \"%s\" %s this",
+    return xasprintf("alone: %"PRIu32" of %"PRIu32" replicas of \"%s\" %s",
                      s->n, s->of, roles->roles[who].name,
-                     of_client ? "does" : "is asked");
+                     of_client ? "does this" : "is asked this");
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "splitmix.h"
 #include "util.h"
 
 #define HOUR_MS (INT64_C(3600) * 1000)
@@ -12,16 +13,6 @@
 #define BURST 20
 /* One of 24 hours. */
 #define NIGHT (1 / 24.0)
-
-/* splitmix64 (Steele, Lea and Flood, OOPSLA 2014). */
-static double
-draw(struct draws *d)
-{
-    uint64_t z = d->state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return ((z ^ z >> 31) >> 11) * 0x1p-53;
-}
 
 void
 draws_init(struct draws *d, enum draws_kind kind, uint64_t seed)
@@ -49,7 +40,7 @@ draws_init(struct draws *d, enum draws_kind kind, uint64_t seed)
 static size_t
 draw_entry(struct draws *d, int64_t when_ms)
 {
-    double x = draw(d);
+    double x = splitmix_unit(&d->state);
     if (d->kind == DRAWS_NIGHTLY && when_ms / HOUR_MS % 24 == 2) {
         return N_ZIPF + (size_t) (x * (DRAWS_ENTRIES - N_ZIPF));
     }
@@ -64,7 +55,7 @@ void
 draws_next(struct draws *d, struct completeness *c, int64_t when_ms, bool thin)
 {
     bool goes_on = d->kind == DRAWS_BURSTY && d->last != SIZE_MAX
-                   && draw(d) >= 1.0 / BURST;
+                   && splitmix_unit(&d->state) >= 1.0 / BURST;
     size_t i = goes_on ? d->last : draw_entry(d, when_ms);
     d->last = i;
     if (!goes_on || !thin) {

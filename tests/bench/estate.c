@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
+#include "splitmix.h"
 #include "util.h"
 
 #define MAX_SERVICES 7
@@ -50,34 +51,23 @@ struct builder {
     uint64_t state;
 };
 
-/* splitmix64 (Steele, Lea and Flood, OOPSLA 2014). */
-static uint64_t
-draw(struct builder *b)
-{
-    uint64_t z = b->state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
-
 static size_t
 below(struct builder *b, size_t n)
 {
-    return draw(b) % n;
+    return splitmix64(&b->state) % n;
 }
 
 static bool
 chance(struct builder *b, double p)
 {
-    return (draw(b) >> 11) * 0x1p-53 < p;
+    return splitmix_unit(&b->state) < p;
 }
 
 /* From 'min' to 'max', small numbers more often. */
 static uint64_t
 log_uniform(struct builder *b, double min, double max)
 {
-    double x = (draw(b) >> 11) * 0x1p-53;
-    return min * pow((max + 1) / min, x);
+    return min * pow((max + 1) / min, splitmix_unit(&b->state));
 }
 
 static void
@@ -137,7 +127,7 @@ link_services(struct builder *b, const struct service *from,
     uint64_t usual = log_uniform(b, 3, 300);
 
     if (!from->n || !to->n) {
-        return;                 /* There were no workloads left for it. */
+        return;
     }
     if (few && !rare) {
         link_few(b, from, to, port, usual);
@@ -170,6 +160,9 @@ add_service(struct builder *b, size_t n, uint16_t port)
     for (size_t i = 0; i < service.n; i++) {
         b->estate->truth[b->n_hosts] = b->n_services;
         b->estate->idle[b->n_hosts++] = chance(b, b->options->idle);
+    }
+    if (!service.n) {
+        return service;         /* There were no workloads left for it. */
     }
     if (b->n_services >= b->allocated_services) {
         b->services = x2nrealloc(b->services, &b->allocated_services,

@@ -4,22 +4,20 @@
  *
  * One application with SERVICES services of REPLICAS workloads each, one IPv4
  * address and one MAC a workload, and LINKS links with one TCP port each
- * between services drawn by the seed (splitmix64, Steele et al. 2014), so
- * that the same arguments give the same bytes. */
+ * between services drawn by the seed, so that the same arguments give the same bytes. */
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "splitmix.h"
 
 static uint64_t state;
 
 static uint64_t
 draw(void)
 {
-    uint64_t z = state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
+    return splitmix64(&state);
 }
 
 static unsigned long int
