@@ -236,7 +236,9 @@ merge_round(struct behaviours *b, uint32_t *group_of, size_t *n_groups,
     for (size_t i = 0; i < *n_groups; i++) {
         into[i] = i;
     }
-    qsort(pairs.all, pairs.n, sizeof *pairs.all, compare_pairs);
+    if (pairs.n) {
+        qsort(pairs.all, pairs.n, sizeof *pairs.all, compare_pairs);
+    }
     for (size_t i = 0; i < pairs.n; i++) {
         const struct pair *pair = &pairs.all[i];
         if (!taken[pair->a] && !taken[pair->b]
