@@ -377,7 +377,8 @@ const struct command learn_command = {
             "and no link of --topology covers becomes links, with what speaks "
             "for them as\nreason.  What is rare, suspicious or unclear is set "
             "aside: it is listed, and in a\ncomment of the manifest.  Files "
-            "that are there are not overwritten.\n"
+            "that are there are not overwritten;\n\"--output=-\" is standard "
+            "output.\n"
             "Exit status: 0 done, 1 the topology is wrong, 5 the profile or a "
             "file failed.",
     .run = run,

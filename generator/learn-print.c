@@ -33,11 +33,15 @@ learned_print(const struct learned *learned, FILE *stream)
                 a->n_connections == 1 ? "" : "s", last);
         free(last);
     }
+    const char *segment;
+    SSET_FOR_EACH (segment, &learned->strange_segments) {
+        fprintf(stream, "the topology has no segment \"%s\": what was seen "
+                "there is left out\n", segment);
+    }
     fprintf(stream, "%"PRIuSIZE" links; %"PRIuSIZE" set aside; "
-            "%"PRIuSIZE" covered by the topology; %"PRIuSIZE" with no "
-            "workload at either end, or the same one at both\n",
-            learned->n_links, learned->n_asides, learned->n_covered,
-            learned->n_foreign);
+            "%"PRIuSIZE" covered by the topology; %"PRIuSIZE" between others "
+            "than workloads\n", learned->n_links, learned->n_asides,
+            learned->n_covered, learned->n_foreign);
 }
 
 static void
@@ -115,7 +119,13 @@ learned_to_json(const struct learned *learned)
     json_object_put(json, "links", links);
     json_object_put(json, "set_aside", asides);
     put_number(json, "covered", learned->n_covered);
-    put_number(json, "foreign", learned->n_foreign);
+    put_number(json, "between_others", learned->n_foreign);
+    struct json *segments = json_array_create_empty();
+    const char *segment;
+    SSET_FOR_EACH (segment, &learned->strange_segments) {
+        json_array_add(segments, json_string_create(segment));
+    }
+    json_object_put(json, "unknown_segments", segments);
     return json;
 }
 

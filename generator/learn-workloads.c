@@ -297,8 +297,12 @@ learner_find_workloads(struct learner *learner)
             continue;
         }
         struct segment *segment = find_segment(topology, text);
-        learner->whom[i].segment = segment || given
-                                   ? segment : make_segment(topology, text);
+        if (!segment && given) {
+            sset_add(&learner->learned->strange_segments, text);
+        } else if (!segment) {
+            segment = make_segment(topology, text);
+        }
+        learner->whom[i].segment = segment;
     }
     if (given) {
         take_topology(learner, &index);

@@ -17,6 +17,8 @@
 #include "packets.h"
 #include "util.h"
 
+#define RARE_S (60 * 60)
+
 /* Which entries may become links? */
 
 /* Who is outside is in the segment of the workload at the other end. */
@@ -246,18 +248,32 @@ application_of(const struct service *from, const struct service *to)
     return from ? from->application : to->application;
 }
 
+/* One short connection is no habit; one that lasts may be. */
+static bool
+is_rare(const struct evidence *evidence)
+{
+    return evidence->n_connections == 1
+           && evidence->last - evidence->first < RARE_S;
+}
+
 static void
 add_link(struct learner *learner, struct endpoint from, struct endpoint to,
          struct opening opening, const size_t *entries, size_t n)
 {
     struct learned *learned = learner->learned;
+    struct evidence evidence = gather_evidence(learner, &from, &to, entries,
+                                               n);
+    if (is_rare(&evidence)) {
+        learner_set_aside(learner, entries[0],
+                          xstrdup("seen only once, for less than an hour"));
+        return;
+    }
     learned->links = xrealloc(learned->links, (learned->n_links + 1)
                               * sizeof *learned->links);
     struct learned_link *link = &learned->links[learned->n_links++];
     *link = (struct learned_link) {
         .application = application_of(from.service, to.service),
-        .from = from, .to = to, .opening = opening,
-        .evidence = gather_evidence(learner, &from, &to, entries, n),
+        .from = from, .to = to, .opening = opening, .evidence = evidence,
     };
     link->reason = evidence_to_string(link);
     for (size_t i = 0; i < n; i++) {
@@ -585,6 +601,7 @@ learn(const struct history *history, struct topology *topology,
         .topology = topology ? topology : topology_create(),
     };
     learned->n_old_networks = learned->topology->n_networks;
+    sset_init(&learned->strange_segments);
     struct learner learner = {
         .history = history, .learned = learned,
         .topology = learned->topology, .now = now,
@@ -627,5 +644,6 @@ learned_destroy(struct learned *learned)
     free(learned->links);
     free(learned->asides);
     free(learned->services);
+    sset_destroy(&learned->strange_segments);
     topology_destroy(learned->topology);
 }

@@ -16,6 +16,7 @@
 #include "completeness.h"
 #include "model.h"
 #include "profile.h"
+#include "sset.h"
 
 /* What speaks for a link. */
 struct evidence {
@@ -67,7 +68,9 @@ struct learned {
     size_t n_services;
     size_t n_workloads;         /* That are known. */
     size_t n_covered;           /* Entries that the topology covers. */
-    size_t n_foreign;           /* Entries of which no end is a workload. */
+    size_t n_foreign;           /* Entries of which no end is a workload, or
+                                 * both are the same one. */
+    struct sset strange_segments; /* That the topology does not have. */
 };
 
 /* Learns from 'history'.  'topology' (NULL: none) becomes part of the result

@@ -266,7 +266,7 @@ def test_pcapng(lab):
     lab.unpush()
     with captures(lab, ("web1",), "dumpcap") as files:
         web, app = lab.hosts["web1"], lab.hosts["app1"].address()
-        assert web.ask("tcp", app, 8080)
+        assert web.ask("tcp", app, 8080) and web.ask("tcp", app, 8080)
         assert not web.ask("tcp", app, 23)
         assert not web.ask("tcp", "10.7.0.99", 80, 0.3)
     output = f"{lab.dir}/refused/shop.xml"
@@ -277,6 +277,80 @@ def test_pcapng(lab):
         in done.stdout
     assert "shop/web/web1 to shop/app/app1 tcp/23: never answered" \
         in pathlib.Path(output).read_text()
+
+
+TWO = """<manifest xmlns="urn:ovs-sdfw:manifest:1" version="1">
+  <segment name="blue" vlan="10"/>
+  <network name="office"><prefix>192.0.2.0/24</prefix></network>
+  <application name="shop" segment="blue"><service name="web">
+    <workload name="web-1" interface="a"><mac>02:00:00:00:00:11</mac>
+      <address>10.0.0.11</address></workload></service>
+    <link from="office" to="web"><tcp port="443"/></link></application>
+  <application name="billing" segment="blue"><service name="api">
+    <workload name="api-1" interface="b"><mac>02:00:00:00:00:21</mac>
+      <address>10.0.0.21</address></workload></service>
+    <link from="office" to="api"><tcp port="443"/></link></application>
+</manifest>"""
+
+
+def seen(**members):
+    return json.dumps({"src": "10.0.0.11", "dst": "10.0.0.21",
+                       "protocol": "tcp", "port": 8443, **members}) + "\n"
+
+
+def test_two_applications(lab):
+    """a link between two applications is learned as a link of the one and an
+    <accept> of the other, and told in one file each"""
+    topology = f"{lab.dir}/two"
+    lab.file("two/services.xml", TWO)
+    # By VLAN, by the segment's name, and as at a port, where frames have
+    # no tag: all three are the same two workloads.
+    history = lab.file("two.json", seen(vlan=10) + seen(segment="blue")
+                       + seen() + seen(src="192.0.2.7", port=443, vlan=10))
+    learn(lab, "two.profile", history, "--topology", topology, "--output",
+          topology)
+    assert sorted(os.listdir(topology)) == [
+        "billing-learned.xml", "services.xml", "shop-learned.xml"]
+    assert links(lab, f"{topology}/shop-learned.xml") == {
+        ("web", "billing/api", 'tcp port="8443"')}
+    assert '<accept from="shop/web" to="api">' in pathlib.Path(
+        f"{topology}/billing-learned.xml").read_text()
+    assert not lab.command("check", topology).stderr
+    lab.command("trace", topology, "shop/web", "billing/api", "tcp", "8443")
+    done = learn(lab, "two.profile", "--topology", topology, "--output", "-")
+    assert "0 links; 0 set aside; 4 covered" in done.stderr
+
+
+def test_status(lab):
+    """how much is known of each service is told, and is judged as of now"""
+    path = lab.file("two.xml", TWO)
+    day = 24 * 60 * 60
+    start = 1767225600  # 2026-01-01
+
+    def at(days):
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ",
+                             time.gmtime(start + days * day))
+    history = lab.file("status.json", seen(
+        vlan=10, connections=5000, first_seen=at(0), last_seen=at(20)))
+
+    def state(service, *arguments):
+        rows = json.loads(learn(
+            lab, "status.profile", "--topology", path, "--status",
+            "--format=json", "--at", at(20), *arguments).stdout)["services"]
+        return {row["service"]: row["state"] for row in rows}[service]
+    learn(lab, "status.profile", history)
+    assert state("shop/web") == state("billing/api") == "ready"
+    text = learn(lab, "status.profile", "--topology", path, "--status",
+                 "--at", at(20)).stdout
+    assert "shop/web: 5000 connections of 1 kinds; " in text
+    # What is set aside changes nothing; something new does.
+    scan = lab.file("scan.json", seen(vlan=10, port=23, unanswered=1,
+                                      first_seen=at(19.5)))
+    assert state("shop/web", scan) == "ready"
+    new = lab.file("new.json", seen(vlan=10, src="192.0.2.7", connections=9,
+                                    first_seen=at(19), last_seen=at(20)))
+    assert state("billing/api", new) == "growing"
+    assert state("shop/web") == "ready"
 
 
 def test_bad_input(lab):

@@ -68,7 +68,7 @@ saw(const char *client, const char *server, uint8_t protocol, uint16_t port,
                                * sizeof *history.entries);
     history.entries[history.n_entries] = (struct history_entry) {
         .client = from, .server = to, .protocol = protocol, .port = port,
-        .n_connections = n_connections, .first = 1000, .last = 2000,
+        .n_connections = n_connections, .first = 1000, .last = 8200,
     };
     return &history.entries[history.n_entries++];
 }
@@ -82,7 +82,7 @@ saw_tuple(const char *a, uint16_t a_port, const char *b, uint16_t b_port,
                               * sizeof *history.tuples);
     history.tuples[history.n_tuples++] = (struct history_tuple) {
         .a = from, .b = to, .a_port = a_port, .b_port = b_port,
-        .protocol = protocol, .first = 1000, .last = 2000,
+        .protocol = protocol, .first = 1000, .last = 8200,
     };
 }
 
@@ -175,7 +175,7 @@ test_services(void **state OVS_UNUSED)
     assert_int_equal(learned.n_foreign, 1);
     assert_string_equal(learned.links[1].reason,
                         "12 connections from 1970-01-01T00:16:40Z to "
-                        "1970-01-01T00:33:20Z: 2 of 3 web to 1 of 1 db");
+                        "1970-01-01T02:16:40Z: 2 of 3 web to 1 of 1 db");
     free(text);
     learned_destroy(&learned);
 }
@@ -202,6 +202,18 @@ test_set_aside(void **state OVS_UNUSED)
            "aside shop/web/web-1 -> 224.0.0.251 udp/5353: multicast or\n"
            "aside shop/web/web-1 -> 255.255.255.255 udp/67: DHCP: client\n"
            "aside shop/web/web-1 -> shop/db/db-1 tcp/23: never answer\n");
+}
+
+static void
+test_seen_once(void **state OVS_UNUSED)
+{
+    saw("10.0.0.11", "10.0.0.31", TCP, 22, 1)->last = 1010;
+    saw("10.0.0.11", "10.0.0.31", TCP, 80, 1); /* But for two hours. */
+    saw("10.0.0.11", "10.0.0.41", TCP, 22, 1)->last = 1010;
+    saw("10.0.0.12", "10.0.0.41", TCP, 22, 1)->last = 1010;
+    expect(false, "shop/web -> logs/log tcp/22\n"
+           "shop/web -> shop/db tcp/80\n"
+           "aside shop/web/web-1 -> shop/db/db-1 tcp/22: seen only on\n");
 }
 
 static void
@@ -380,6 +392,7 @@ main(void)
         TEST(test_services),
         TEST(test_per_workload),
         TEST(test_set_aside),
+        TEST(test_seen_once),
         TEST(test_networks),
         TEST(test_ports_handed_out),
         TEST(test_ports_without_evidence),
