@@ -199,6 +199,33 @@ def test_conntrack(lab):
     nothing_else(lab)
 
 
+def test_kernel_conntrack(lab):
+    """what the kernels of the hosts track (conntrack -L) tells the same"""
+    lab.unpush()
+    track = ("add table inet t; add chain inet t c { type filter hook input "
+             "priority 0; }; add rule inet t c ct state new counter")
+    try:
+        for name in PORTS:
+            lab.hosts[name].exec("nft", track)
+        traffic(lab)
+        for name in PORTS:
+            listing = "".join(lab.hosts[name].exec(
+                "conntrack", "-L", "-f", family).stdout
+                for family in ("ipv4", "ipv6"))
+            path = lab.file(f"{name}.conntrack", listing)
+            done = learn(lab, "kernel.profile", "--observer", name, path)
+            assert " 0 not understood" in done.stderr, listing
+    finally:
+        for name in PORTS:
+            lab.hosts[name].exec("nft", "delete table inet t", check=False)
+    lab.file("services-only.xml", manifest(links=""))
+    path = f"{lab.dir}/kernel.xml"
+    learn(lab, "kernel.profile", "--topology",
+          f"{lab.dir}/services-only.xml", "--output", path)
+    assert links(lab, path) == SHOP, pathlib.Path(path).read_text()
+    assert 'reason="12 connections' in pathlib.Path(path).read_text()
+
+
 def test_records(lab):
     """sdfwd's records of mode learn become a manifest"""
     topology = services(lab, "recorded", "learn")
