@@ -3,8 +3,8 @@
  * learn-workloads.c knows who an address is, learn-roles.c groups workloads
  * and finds what is suspicious, learn-ports.c judges groups of ports,
  * learn-networks.c folds addresses outside, learn-aside.c sets aside,
- * learn-status.c judges how much is known, learn.c puts it together;
- * learn-write.c and learn-print.c tell it. */
+ * learn-evidence.c tells what speaks for a link, learn-status.c judges how much
+ * is known, learn.c puts it together; learn-write.c and learn-print.c tell it. */
 
 #ifndef SDFW_LEARN_PRIVATE_H
 #define SDFW_LEARN_PRIVATE_H 1
@@ -113,8 +113,15 @@ void learner_join_asides(struct learner *);
 /* Fills 'services' of what was learned. */
 void learner_judge_services(struct learner *);
 
-struct application *application_of(const struct service *from,
-                                   const struct service *to);
+/* The clients (or servers) of entries, sorted, each once; the caller frees
+ * them. */
+uint32_t *learner_unique_ends(const struct learner *, const size_t *entries,
+                              size_t n, bool clients, size_t *n_unique);
+struct evidence gather_evidence(const struct learner *,
+                                const struct endpoint *from,
+                                const struct endpoint *to,
+                                const size_t *entries, size_t n);
+bool evidence_is_rare(const struct evidence *);
 char *evidence_to_string(const struct learned_link *);
 char *time_to_string(int64_t seconds);
 

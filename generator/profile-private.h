@@ -49,6 +49,16 @@ struct profile {
 /* Writes the entry that waits to be added to. */
 char *profile_flush(struct profile *) OVS_WARN_UNUSED_RESULT;
 
+/* Runs SQL without parameters or results. */
+char *profile_execute(struct profile *, const char *sql)
+    OVS_WARN_UNUSED_RESULT;
+
+/* Runs a statement without a result, whose parameters are bound. */
+char *profile_step(struct profile *, enum statement) OVS_WARN_UNUSED_RESULT;
+
+/* Forgets what this process knows of ends and observers. */
+void profile_forget_ends(struct profile *);
+
 /* What SQLite says is wrong, in our words; the caller frees it. */
 char *profile_error(const struct profile *);
 
