@@ -182,10 +182,13 @@ check-system: all
 	@python3 tests/system/run.py --sdfw $(OUT)/bin/sdfw
 
 bench: deps
-	@$(MAKE) --no-print-directory -s all $(OUT)/tests/bench/topology
+	@$(MAKE) --no-print-directory -s all $(OUT)/tests/bench/topology \
+		$(OUT)/tests/bench/roles $(OUT)/tests/bench/completeness
 	@python3 tests/bench/bench.py $(OUT) $(SIZES)
 	@python3 tests/bench/daemon.py $(OUT)
 	@python3 tests/bench/deviations.py $(OUT)
+	@$(OUT)/tests/bench/roles 100 1000
+	@$(OUT)/tests/bench/completeness
 
 SECONDS = 60
 fuzz: deps

@@ -27,10 +27,9 @@
 #define MIN_CONNECTIONS 5
 /* How alike groups must be to become one, level by level... */
 static const double levels[] = { 0.8, 0.6, 0.5 };
-/* ...and more so the larger the smaller of the two is, for chance differences
- * of single hosts are averaged out in groups. */
-#define MIN_PAIR 0.5
-#define MIN_FEW 0.5
+/* ...and somewhat more if both have many hosts, for then the differences of
+ * single hosts are averaged out. */
+#define MANY_HOSTS 8
 #define MIN_MANY 0.55
 /* A pair is merged only if neither would find one so much better. */
 #define NEARLY_BEST 0.9
@@ -118,10 +117,7 @@ index_destroy(struct index *index)
 static double
 wanted_similarity(size_t a, size_t b, double level)
 {
-    size_t size = MIN(a, b);
-    double wanted = size >= 8 ? MIN_MANY : size >= 4 ? MIN_FEW
-                    : size >= 2 ? MIN_PAIR : 0;
-    return MAX(level, wanted);
+    return MIN(a, b) >= MANY_HOSTS ? MAX(level, MIN_MANY) : level;
 }
 
 static void
@@ -277,14 +273,42 @@ merge_groups(struct behaviours *b, uint32_t *group_of, size_t *n_groups)
     }
 }
 
-/* Finds the group that is most like 'profile' by 'likeness', and the second
- * best value, among those whose likeness is at least 'level'. */
+/* Where hosts look for another group. */
+struct finder {
+    struct profiles *profiles;
+    struct index index;
+    size_t *sizes;              /* By group. */
+    uint32_t *seen;             /* By group: number of the last host. */
+};
+
+static void
+finder_init(struct finder *finder, struct behaviours *b,
+            const uint32_t *group_of, size_t n_groups)
+{
+    finder->profiles = profiles_create(b, group_of, n_groups, true);
+    index_init(&finder->index, finder->profiles, 0);
+    finder->sizes = group_sizes(group_of, b->n_hosts, n_groups);
+    finder->seen = xcalloc(n_groups, sizeof *finder->seen);
+}
+
+static void
+finder_destroy(struct finder *finder)
+{
+    free(finder->seen);
+    free(finder->sizes);
+    index_destroy(&finder->index);
+    profiles_destroy(finder->profiles);
+}
+
+/* Finds the group that 'host' is most like by 'likeness', and the second best
+ * value, among those whose likeness is at least 'level'. */
 static uint32_t
-best_group(const struct profiles *profiles, const struct index *index,
-           const struct profile *profile, uint32_t *seen, uint32_t stamp,
+best_group(struct finder *finder, uint32_t host,
            double (*likeness)(const struct profile *, const struct profile *),
            double level, double *best, double *second)
 {
+    const struct profile *profile = &finder->profiles->hosts[host];
+    const struct index *index = &finder->index;
     uint32_t found = ROLE_NONE;
     size_t n = prefix(profile, level);
     *best = *second = 0;
@@ -292,9 +316,10 @@ best_group(const struct profiles *profiles, const struct index *index,
         uint32_t f = profile->weights[i].feature;
         for (size_t j = index->first[f]; j < index->first[f + 1]; j++) {
             uint32_t group = index->groups[j];
-            if (seen[group] != stamp) {
-                seen[group] = stamp;
-                double s = likeness(profile, &profiles->groups[group]);
+            if (finder->seen[group] != host + 1) {
+                finder->seen[group] = host + 1;
+                double s = likeness(profile,
+                                    &finder->profiles->groups[group]);
                 if (s > *best || (s == *best && group < found)) {
                     *second = *best;
                     *best = s;
@@ -313,65 +338,50 @@ best_group(const struct profiles *profiles, const struct index *index,
 static bool
 move_hosts(struct behaviours *b, uint32_t *group_of, size_t *n_groups)
 {
-    struct profiles *profiles = profiles_create(b, group_of, *n_groups, true);
-    size_t *sizes = group_sizes(group_of, b->n_hosts, *n_groups);
-    uint32_t *seen = xcalloc(*n_groups, sizeof *seen);
-    struct index index;
+    struct finder finder;
     bool moved = false;
 
-    index_init(&index, profiles, 0);
+    finder_init(&finder, b, group_of, *n_groups);
     for (size_t i = 0; i < b->n_hosts; i++) {
         uint32_t own = group_of[i];
-        if (own != ROLE_NONE && sizes[own] >= 3) {
+        if (own != ROLE_NONE && finder.sizes[own] >= 3) {
             double best, second;
-            uint32_t group = best_group(profiles, &index, &profiles->hosts[i],
-                                        seen, i + 1, profile_similarity,
+            uint32_t group = best_group(&finder, i, profile_similarity,
                                         MIN_MOVE, &best, &second);
-            double now = profile_similarity(&profiles->hosts[i],
-                                            &profiles->groups[own]);
-            if (group != own && best > now * CLEARLY_BETTER
-                && sizes[group] >= 2) {
+            double now = profile_similarity(&finder.profiles->hosts[i],
+                                            &finder.profiles->groups[own]);
+            if (group != ROLE_NONE && group != own && finder.sizes[group] >= 2
+                && best > now * CLEARLY_BETTER) {
                 group_of[i] = group;
                 moved = true;
             }
         }
     }
+    finder_destroy(&finder);
     *n_groups = renumber(group_of, b->n_hosts, *n_groups);
-    index_destroy(&index);
-    free(seen);
-    free(sizes);
-    profiles_destroy(profiles);
     return moved;
 }
 
 /* Hosts without a group join the one that does all they do, if no other comes
  * near. */
 static void
-join_hosts(struct behaviours *b, uint32_t *group_of, size_t *n_groups)
+join_hosts(struct behaviours *b, uint32_t *group_of, size_t n_groups)
 {
-    struct profiles *profiles = profiles_create(b, group_of, *n_groups, true);
-    size_t *sizes = group_sizes(group_of, b->n_hosts, *n_groups);
-    uint32_t *seen = xcalloc(*n_groups, sizeof *seen);
-    struct index index;
+    struct finder finder;
 
-    index_init(&index, profiles, 0);
+    finder_init(&finder, b, group_of, n_groups);
     for (size_t i = 0; i < b->n_hosts; i++) {
-        if (group_of[i] != ROLE_NONE) {
-            continue;
-        }
-        double best, second;
-        uint32_t group = best_group(profiles, &index, &profiles->hosts[i],
-                                    seen, i + 1, profile_containment,
-                                    MIN_CONTAINED / 2, &best, &second);
-        if (group != ROLE_NONE && sizes[group] >= 2 && best >= MIN_CONTAINED
-            && second <= best / 2) {
-            group_of[i] = group;
+        if (group_of[i] == ROLE_NONE) {
+            double best, second;
+            uint32_t group = best_group(&finder, i, profile_containment,
+                                        MIN_CONTAINED / 2, &best, &second);
+            if (group != ROLE_NONE && finder.sizes[group] >= 2
+                && best >= MIN_CONTAINED && second <= best / 2) {
+                group_of[i] = group;
+            }
         }
     }
-    index_destroy(&index);
-    free(seen);
-    free(sizes);
-    profiles_destroy(profiles);
+    finder_destroy(&finder);
 }
 
 /* Groups that do nothing but what most do are none, nor is a single host of
@@ -411,6 +421,6 @@ group_hosts(struct behaviours *b, uint32_t *group_of)
         merge_groups(b, group_of, &n_groups);
     }
     dissolve_groups(b, group_of, &n_groups);
-    join_hosts(b, group_of, &n_groups);
+    join_hosts(b, group_of, n_groups);
     return renumber(group_of, b->n_hosts, n_groups);
 }

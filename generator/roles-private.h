@@ -49,8 +49,8 @@ uint32_t party_label(const struct behaviours *, const uint32_t *group_of,
                      uint32_t end);
 
 /* Sets 'circle' of each entry: clients and servers of a protocol and port that
- * hang together are one circle, however few of them have met,
- * and those of the same port elsewhere are another. */
+ * hang together are one circle, however few of them have met, and those of the
+ * same port elsewhere are another. */
 void find_circles(struct behaviours *, const uint32_t *group_of);
 
 /* A feature is one kind of behaviour ("is asked on tcp/5432 by group 7").  Its
@@ -70,7 +70,6 @@ struct profiles {
     struct profile *groups;
     size_t n_groups;
     struct profile *hosts;      /* NULL if not asked for. */
-    size_t n_hosts;
     size_t n_features;
     struct weight *weights;     /* Those of all. */
 };

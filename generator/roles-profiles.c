@@ -29,6 +29,8 @@
 #include "hash.h"
 #include "util.h"
 
+/* What a host is asked for counts so much of what it asks for, and with whom
+ * in a circle of the circle itself. */
 #define SERVED 2.0
 #define PEERS 0.5
 /* Groups of so many hosts have no features that one host of 20, or just one
@@ -228,7 +230,9 @@ static struct features
 collect_features(const struct behaviours *b, const uint32_t *group_of,
                  size_t n_groups, bool hosts)
 {
-    struct features features = { NULL, 0, 0 };
+    struct features features = {
+        .all = xmalloc(sizeof *features.all), .allocated = 1,
+    };
     uint32_t *next = xmalloc(b->n_hosts * sizeof *next);
     uint32_t *first = xmalloc(n_groups * sizeof *first);
 
@@ -274,6 +278,25 @@ compare_rarity(const void *a_, const void *b_)
     return (a->first > b->first) - (a->first < b->first);
 }
 
+/* 'distinct' is in the order of keys, so a circle comes after its peers. */
+static void
+set_idf(struct features *features, const struct distinct *distinct, size_t n,
+        size_t n_groups)
+{
+    double in_circle = 0;
+    for (size_t i = n; i-- > 0; ) {
+        struct feature *f = &features->all[distinct[i].first];
+        double n_having = MAX(distinct[i].n_groups, 1);
+        double of = is_circle(f) ? n_groups + 1 : MAX(in_circle, n_having);
+        if (is_circle(f)) {
+            in_circle = n_having;
+        }
+        for (size_t j = 0; j < distinct[i].n; j++) {
+            f[j].idf = log(of / n_having);
+        }
+    }
+}
+
 /* Sorts features by key, and sets rank and idf.  Returns how many there are
  * that are not the same. */
 static size_t
@@ -293,19 +316,7 @@ rank_features(struct features *features, size_t n_groups)
             distinct[n - 1].n_groups += feature->presence;
         }
     }
-    /* A circle comes after its peers. */
-    double in_circle = 0;
-    for (size_t i = n; i-- > 0; ) {
-        struct feature *f = &features->all[distinct[i].first];
-        double n_having = MAX(distinct[i].n_groups, 1);
-        double of = is_circle(f) ? n_groups + 1 : MAX(in_circle, n_having);
-        if (is_circle(f)) {
-            in_circle = n_having;
-        }
-        for (size_t j = 0; j < distinct[i].n; j++) {
-            f[j].idf = log(of / n_having);
-        }
-    }
+    set_idf(features, distinct, n, n_groups);
     qsort(distinct, n, sizeof *distinct, compare_rarity);
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j < distinct[i].n; j++) {
@@ -346,7 +357,6 @@ profiles_create(struct behaviours *b, const uint32_t *group_of,
     profiles->groups = xcalloc(n_owners, sizeof *profiles->groups);
     profiles->n_groups = n_groups;
     profiles->hosts = hosts ? profiles->groups + n_groups : NULL;
-    profiles->n_hosts = n_owners - n_groups;
     profiles->weights = xmalloc(features.n * sizeof *profiles->weights);
     profiles->n_features = rank_features(&features, n_groups);
 

@@ -64,9 +64,9 @@ sort_and_merge(struct host_entry *entries, size_t n)
     size_t n_merged = 0;
     qsort(entries, n, sizeof *entries, compare_host_entries);
     for (size_t i = 0; i < n; i++) {
-        struct host_entry *last = &entries[n_merged - 1];
-        if (n_merged && !compare_host_entries(last, &entries[i])) {
-            last->n_connections += entries[i].n_connections;
+        if (n_merged
+            && !compare_host_entries(&entries[n_merged - 1], &entries[i])) {
+            entries[n_merged - 1].n_connections += entries[i].n_connections;
         } else {
             entries[n_merged++] = entries[i];
         }
