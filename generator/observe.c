@@ -273,6 +273,13 @@ read_lines(struct input *input)
         }
     }
     input->result->format = json ? "JSON" : "conntrack";
+    if (!json) {
+        /* The same listing an hour later says that all goes on. */
+        char *digest = xasprintf("%s %"PRId64, input->result->digest,
+                                 input->time);
+        free(input->result->digest);
+        input->result->digest = digest;
+    }
     json_reader_destroy(json);
     free(text);
 }

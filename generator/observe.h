@@ -29,7 +29,9 @@ void observations_add(struct observations *, const struct observation *);
 
 struct observe_result {
     const char *format;         /* "pcap", "conntrack" or "JSON". */
-    char *digest;               /* SHA-256 of the file, in hexadecimal. */
+    char *digest;               /* SHA-256 of the file, in hexadecimal; of a
+                                 * listing, which has no times in it, with its
+                                 * time. */
     uint64_t n_read;            /* Lines or packets that are connections. */
     uint64_t n_other;           /* ... that are well, but no connections: ARP,
                                  * ICMP errors, loopback, spoofed. */

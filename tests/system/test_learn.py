@@ -186,15 +186,16 @@ def test_conntrack(lab):
     traffic(lab)
     listing = lab.file("conntrack.txt", lab.run(
         "ovs-appctl", "dpctl/dump-conntrack").stdout)
-    # As a cron job would: the same connections again.
+    # As a cron job would: the same connections again, an hour later.
     learn(lab, "tracked.profile", listing)
-    with open(listing, "a") as stream:
-        stream.write("\n")
-    learn(lab, "tracked.profile", listing, "--topology", topology, "--output",
-          topology)
+    assert "read before" in learn(lab, "tracked.profile", listing).stderr
+    os.utime(listing, (time.time() + 3600, time.time() + 3600))
+    done = learn(lab, "tracked.profile", listing, "--topology", topology,
+                 "--output", topology)
+    assert "read before" not in done.stderr
     path = f"{topology}/shop-learned.xml"
     assert links(lab, path) == SHOP, pathlib.Path(path).read_text()
-    assert 'reason="12 connections' in pathlib.Path(path).read_text()
+    assert 'reason="12 connections from' in pathlib.Path(path).read_text()
     services(lab, "tracked", "enforce")
     lab.push(topology)
     traffic(lab, 1)
