@@ -125,8 +125,7 @@ $(OUT)/bin/sdfw: $(call objects,$(command_sources)) $(library)
 $(OUT)/bin/sdfwd: $(call objects,$(daemon_sources)) $(page) $(library)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) -levent_openssl \
-		-levent_extra -levent_core $(OVS_LIBS) -lssl -lcrypto $(XML_LIBS) \
-		$(LEARN_LIBS)
+		-levent_extra -levent_core $(OVS_LIBS) -lssl -lcrypto $(XML_LIBS)
 
 $(OUT)/tests/unit/%: $(OUT)/obj/tests/unit/%.o \
 		$(call objects,$(test_support) $(daemon_pure)) $(library)
