@@ -146,7 +146,15 @@ bridge_apply(struct bridge *bridge, const struct flow_set *changes)
         error = send_batch(bridge, commit);
     }
     if (!error) {
+        bridge->unsure = true;
         error = wait_for(bridge, changes, BUNDLE_COMMIT_XID, &last_xid);
+        bridge->unsure = error && last_xid != BUNDLE_COMMIT_XID;
     }
     return error;
+}
+
+bool
+bridge_is_unsure(const struct bridge *bridge)
+{
+    return bridge->unsure;
 }

@@ -36,7 +36,7 @@ send_delete_flows(struct bridge *bridge)
 
 /* Adds the numbers of our meters to 'ids'. */
 static char *
-list_meters(struct bridge *bridge, uint32_t ids[PORT_MAX], size_t *n)
+list_meters(struct bridge *bridge, uint32_t ids[PORT_MAX + 1], size_t *n)
 {
     struct ofpbuf *request = ofputil_encode_meter_request(
         vconn_get_version(bridge->vconn), OFPUTIL_METER_CONFIG, OFPM13_ALL);
@@ -56,7 +56,8 @@ list_meters(struct bridge *bridge, uint32_t ids[PORT_MAX], size_t *n)
         more = oh->xid != xid || (!bridge_is_error(oh) && ofpmp_more(oh));
         while (oh->xid == xid && !bridge_is_error(oh)
                && !ofputil_decode_meter_config(reply, &config, &bands)) {
-            if (config.meter_id - REPORT_METER < PORT_MAX && *n < PORT_MAX) {
+            if (config.meter_id - (REPORT_METER - 1) <= PORT_MAX
+                && *n <= PORT_MAX) {
                 ids[(*n)++] = config.meter_id;
             }
         }
@@ -79,7 +80,7 @@ send_delete_meter(struct bridge *bridge, uint32_t id)
 char *
 bridge_clear(struct bridge *bridge)
 {
-    uint32_t *ids = xmalloc(PORT_MAX * sizeof *ids);
+    uint32_t *ids = xmalloc((PORT_MAX + 1) * sizeof *ids);
     size_t n = 0;
     char *message = list_meters(bridge, ids, &n);
     if (!message) {

@@ -109,6 +109,33 @@ dump(struct bridge *bridge, const struct ofputil_flow_stats_request *request,
 }
 
 char *
+bridge_count_deviations(struct bridge *bridge, uint8_t table_base,
+                        uint64_t *n)
+{
+    struct ofputil_flow_stats_request request = our_flows_request();
+    request.aggregate = true;
+    request.table_id = table_base + TABLE_DEVIATION;
+    const char *doing = "counting its deviations";
+    struct ofpbuf *reply;
+    char *error = bridge_transact(
+        bridge, bridge->vconn,
+        ofputil_encode_flow_stats_request(
+            &request, ofputil_protocol_from_ofp_version(
+                          vconn_get_version(bridge->vconn))),
+        doing, &reply);
+    if (error) {
+        return error;
+    }
+    struct ofputil_aggregate_stats stats;
+    enum ofperr ofperr = ofputil_decode_aggregate_stats_reply(&stats,
+                                                              reply->data);
+    ofpbuf_delete(reply);
+    *n = stats.packet_count;
+    return ofperr ? xasprintf("%s: %s: %s", bridge->target, doing,
+                              ofperr_to_string(ofperr)) : NULL;
+}
+
+char *
 bridge_dump_flows(struct bridge *bridge, struct flow_set *installed)
 {
     const struct ofputil_flow_stats_request request = our_flows_request();

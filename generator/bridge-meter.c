@@ -12,8 +12,10 @@
 
 #include "util.h"
 
-/* What is to be done for a port's meter. */
+/* What is to be done for a meter, by place: 0 is that for captures, then come
+ * those of other ports and, by number, of workloads' ports. */
 enum { METER_NONE, METER_ADD, METER_MODIFY };
+#define N_METERS (PORT_MAX + 1)
 
 static bool
 is_as_wanted(const struct ofputil_meter_config *config,
@@ -28,15 +30,15 @@ is_as_wanted(const struct ofputil_meter_config *config,
 
 static void
 note_meters(struct ofpbuf *reply, const struct report_settings *settings,
-            uint8_t todo[PORT_MAX])
+            uint8_t todo[N_METERS])
 {
     struct ofpbuf bands;
     struct ofputil_meter_config config;
     ofpbuf_init(&bands, 64);
     while (!ofputil_decode_meter_config(reply, &config, &bands)) {
-        uint32_t port = config.meter_id - settings->meter;
-        if (port < PORT_MAX && todo[port]) {
-            todo[port] = is_as_wanted(&config, settings) ? METER_NONE
+        uint32_t i = config.meter_id - (settings->meter - 1);
+        if (i < N_METERS && todo[i]) {
+            todo[i] = is_as_wanted(&config, settings) ? METER_NONE
                          : METER_MODIFY;
         }
     }
@@ -45,7 +47,7 @@ note_meters(struct ofpbuf *reply, const struct report_settings *settings,
 
 static char *
 read_meters(struct bridge *bridge, const struct report_settings *settings,
-            uint8_t todo[PORT_MAX])
+            uint8_t todo[N_METERS])
 {
     struct ofpbuf *request = ofputil_encode_meter_request(
         vconn_get_version(bridge->vconn), OFPUTIL_METER_CONFIG, OFPM13_ALL);
@@ -75,7 +77,7 @@ read_meters(struct bridge *bridge, const struct report_settings *settings,
 
 static struct ofpbuf *
 encode_meter_mod(int of_version, const struct report_settings *settings,
-                 uint16_t port, int command)
+                 size_t place, int command)
 {
     struct ofputil_meter_band band = {
         .type = OFPMBT13_DROP,
@@ -85,7 +87,7 @@ encode_meter_mod(int of_version, const struct report_settings *settings,
     const struct ofputil_meter_mod mod = {
         .command = command,
         .meter = {
-            .meter_id = settings->meter + port,
+            .meter_id = settings->meter - 1 + place,
             .flags = OFPMF13_PKTPS | OFPMF13_BURST | OFPMF13_STATS,
             .n_bands = 1,
             .bands = &band,
@@ -103,8 +105,8 @@ bridge_put_meters(struct ofpbuf *b, int of_version,
         uint16_t port = ports->of_workload[i];
         if (port && (i >= before->n_workloads
                      || port != before->of_workload[i])) {
-            struct ofpbuf *msg = encode_meter_mod(of_version, settings, port,
-                                                  OFPMC13_ADD);
+            struct ofpbuf *msg = encode_meter_mod(of_version, settings,
+                                                  port + 1, OFPMC13_ADD);
             ofpmsg_update_length(msg);
             ofpbuf_put(b, msg->data, msg->size);
             ofpbuf_delete(msg);
@@ -144,15 +146,15 @@ bridge_set_meters(struct bridge *bridge,
                   const struct report_settings *settings,
                   const struct ports *ports)
 {
-    uint8_t *todo = xzalloc(PORT_MAX);
-    todo[0] = METER_ADD;
+    uint8_t *todo = xzalloc(N_METERS);
+    todo[0] = todo[1] = METER_ADD;
     for (size_t i = 0; i < ports->n_workloads; i++) {
-        todo[ports->of_workload[i]] = METER_ADD;
+        todo[ports->of_workload[i] + 1] = METER_ADD;
     }
     char *message = read_meters(bridge, settings, todo);
     int error = 0;
     bool any = false;
-    for (size_t i = 0; !message && !error && i < PORT_MAX; i++) {
+    for (size_t i = 0; !message && !error && i < N_METERS; i++) {
         if (todo[i]) {
             any = true;
             error = bridge_send(bridge, bridge->vconn, encode_meter_mod(

@@ -19,6 +19,7 @@ struct bridge {
     struct vconn *vconn;
     long long int deadline_ms;
     uint64_t datapath_id;
+    bool unsure;                /* See bridge_is_unsure(). */
 };
 
 /* Connects once more, in one of 'versions' (a bit map).  The caller closes

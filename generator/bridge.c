@@ -16,6 +16,7 @@
 
 #include "dirs.h"
 #include "timeval.h"
+#include "tls.h"
 #include "util.h"
 
 #define FLOW_VERSIONS (1u << OFP13_VERSION | 1u << OFP14_VERSION)
@@ -152,7 +153,7 @@ bridge_open_vconn(struct bridge *bridge, uint32_t versions,
         return xasprintf("%s: no bridge of this name here (no %s); "
                          "\"ovs-vsctl list-br\" shows the bridges",
                          bridge->target, bridge->vconn_name + 5);
-    } else if (error == EPROTO && !strncmp(bridge->target, "ssl:", 4)) {
+    } else if (tls_may_have_failed(bridge->target, error)) {
         return xasprintf("%s: TLS failed, or the bridge speaks no OpenFlow "
                          "version that is needed; are both certificates "
                          "valid, and each signed by the CA that the other "

@@ -6,6 +6,7 @@
 #ifndef SDFW_BRIDGE_H
 #define SDFW_BRIDGE_H 1
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <openvswitch/compiler.h>
@@ -45,10 +46,18 @@ char *bridge_dump_foreign(struct bridge *, struct flow_set *foreign)
 char *bridge_read_idle(struct bridge *, struct flow_set *installed)
     OVS_WARN_UNUSED_RESULT;
 
+/* Counts the packets that went through DEVIATION since its flows are there. */
+char *bridge_count_deviations(struct bridge *, uint8_t table_base,
+                              uint64_t *n) OVS_WARN_UNUSED_RESULT;
+
 /* Applies 'changes' in one atomic bundle.  On error the bridge is as it was,
- * and the message names the flow. */
+ * and the message names the flow; but see bridge_is_unsure(). */
 char *bridge_apply(struct bridge *, const struct flow_set *changes)
     OVS_WARN_UNUSED_RESULT;
+
+/* True if bridge_apply() failed when the bridge was told to commit and had
+ * not answered: it may have done so. */
+bool bridge_is_unsure(const struct bridge *);
 
 /* Makes the meters of 'settings', for workloads at 'ports' and for others, or
  * sets their rates. */

@@ -301,7 +301,7 @@ clear_host_bits(struct in6_addr *address, int len)
 /* Adds covers of the addresses of one family, which are contiguous in the
  * sorted array. */
 static void
-add_covers(const struct class_address *addresses, size_t n,
+add_covers(struct class_address *const addresses[], size_t n,
            const struct cover_limits *limits, struct entries *es)
 {
     if (!n) {
@@ -312,7 +312,7 @@ add_covers(const struct class_address *addresses, size_t n,
         size_t n_covers = 0;
         struct prefix cover = { .len = len };
         for (size_t i = 0; i < n; i++) {
-            struct in6_addr address = addresses[i].address;
+            struct in6_addr address = addresses[i]->address;
             clear_host_bits(&address, len);
             if (!i || memcmp(&address, &cover.addr, sizeof address)) {
                 cover.addr = address;
@@ -325,7 +325,7 @@ add_covers(const struct class_address *addresses, size_t n,
     }
     struct prefix last = { .len = len };
     for (size_t i = 0; i < n; i++) {
-        struct prefix cover = { .addr = addresses[i].address, .len = len };
+        struct prefix cover = { .addr = addresses[i]->address, .len = len };
         clear_host_bits(&cover.addr, len);
         if (!i || memcmp(&cover.addr, &last.addr, sizeof cover.addr)) {
             add_entry(es, cover, ENTRY_COVER, NULL);
@@ -440,7 +440,7 @@ prefix_equal(const struct prefix *a, const struct prefix *b)
 static void
 build_prefixes(struct classes *classes, struct class_segment *cs,
                const struct entries *es,
-               const struct class_address *addresses, size_t n_addresses)
+               struct class_address *const addresses[], size_t n_addresses)
 {
     struct frame stack[130];
     size_t depth = 0;
@@ -451,15 +451,18 @@ build_prefixes(struct classes *classes, struct class_segment *cs,
 
         /* Addresses before the next prefix belong to the one on top. */
         while (a < n_addresses
-               && (!entry || memcmp(&addresses[a].address,
+               && (!entry || memcmp(&addresses[a]->address,
                                     &entry->prefix.addr, 16) < 0)) {
             while (depth
                    && !holds(&cs->prefixes[stack[depth - 1].index].prefix,
-                             &addresses[a].address)) {
+                             &addresses[a]->address)) {
                 free(stack[--depth].set.networks);
             }
             if (depth) {
-                cs->prefixes[stack[depth - 1].index].exact = true;
+                struct class_prefix *cp
+                    = &cs->prefixes[stack[depth - 1].index];
+                cp->exact = true;
+                addresses[a]->around = cp->class;
             }
             a++;
         }
@@ -532,12 +535,12 @@ build_family(const struct topology *topology, struct classes *classes,
         }
     }
 
-    struct class_address *family = xmalloc((cs->n_addresses + 1)
-                                           * sizeof *family);
+    struct class_address **family = xmalloc((cs->n_addresses + 1)
+                                            * sizeof *family);
     size_t n = 0;
     for (size_t i = 0; i < cs->n_addresses; i++) {
         if (is_ipv4(&cs->addresses[i].address) == ipv4) {
-            family[n++] = cs->addresses[i];
+            family[n++] = &cs->addresses[i];
         }
     }
     add_covers(family, n, ipv4 ? &ipv4_covers : &ipv6_covers, &es);
@@ -550,6 +553,16 @@ build_family(const struct topology *topology, struct classes *classes,
     build_prefixes(classes, cs, &es, family, n);
     free(family);
     free(es.entries);
+}
+
+void
+classes_build_prefixes(struct classes *classes,
+                       const struct topology *topology,
+                       struct class_segment *cs)
+{
+    cs->n_prefixes = 0;
+    build_family(topology, classes, cs, true);
+    build_family(topology, classes, cs, false);
 }
 
 struct classes *
@@ -596,8 +609,7 @@ classes_create(const struct topology *topology, const struct ports *ports)
     for (size_t i = 0; i < classes->n_segments; i++) {
         struct class_segment *cs = &classes->segments[i];
         sort_addresses(cs);
-        build_family(topology, classes, cs, true);
-        build_family(topology, classes, cs, false);
+        classes_build_prefixes(classes, topology, cs);
     }
     number_classes(classes);
     return classes;

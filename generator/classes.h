@@ -25,6 +25,10 @@ struct class {
     bool enforce;               /* One of the services is in MODE_ENFORCE, or
                                  * 'quarantine'. */
     bool quarantine;            /* Workloads in quarantine: "shop/web!". */
+
+    /* Set by classes_prune(). */
+    bool local;                 /* A workload of it is on the bridge. */
+    bool needed;                /* A link joins it with one that is local. */
 };
 
 /* The classes that a service or network is part of. */
@@ -50,6 +54,8 @@ struct class_address {
     struct in6_addr address;
     const struct workload *workload;
     const struct class *class;
+    const struct class *around; /* Of the networks that hold it, or NULL: what
+                                 * it would be if it were nobody's. */
     bool foreign;               /* The workload is in another segment, and a
                                  * link leads there: reached through a router
                                  * outside. */
@@ -61,6 +67,8 @@ struct class_segment {
     size_t n_prefixes, allocated_prefixes;
     struct class_address *addresses;
     size_t n_addresses, allocated_addresses;
+    bool local;                 /* Set by classes_prune(): a workload of the
+                                 * segment is on the bridge. */
 };
 
 struct classes {
@@ -74,6 +82,18 @@ struct classes {
 struct classes *classes_create(const struct topology *,
                                const struct ports *);
 void classes_destroy(struct classes *);
+
+/* Makes the prefixes of 'cs' of the topology's networks and its addresses,
+ * once more if it has some. */
+void classes_build_prefixes(struct classes *, const struct topology *,
+                            struct class_segment *cs);
+
+/* Leaves what the bridge needs whose ports are 'ports': see classes-prune.c.
+ * Identifiers stay as they are. */
+void classes_prune(struct classes *, const struct topology *,
+                   const struct ports *, time_t now);
+
+bool classes_segment_is_local(const struct classes *, const struct segment *);
 
 /* The classes of an end of a link, in quarantine or not; '*n' is 0 if it has
  * none (a service without workloads). */

@@ -7,6 +7,7 @@
 
 #include "command.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -297,8 +298,36 @@ put_network(struct shash *facts, const struct network *network)
         ds_put_format(&s, "%s%s", i ? ", " : " except ", prefix);
         free(prefix);
     }
+    if (network->forensics) {
+        ds_put_cstr(&s, "; forensics");
+    }
     shash_add_nocopy(facts, xasprintf("network %s", network->name),
                      ds_steal_cstr(&s));
+}
+
+/* What is done in 'whose', an application or a service, if a workload
+ * deviates. */
+static void
+put_responses(struct shash *facts, const char *whose,
+              struct response *const responses[], size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct response *r = responses[i];
+        struct ds s = DS_EMPTY_INITIALIZER;
+        ds_put_format(&s, "%u deviations (reasons 0x%"PRIx32") in %u s: ",
+                      r->count, r->reasons, r->within_s);
+        if (r->quarantine_min == QUARANTINE_NONE) {
+            ds_put_cstr(&s, "report");
+        } else {
+            ds_put_format(&s, "quarantine %d min, at most %u %%",
+                          r->quarantine_min, r->max_share);
+        }
+        if (r->capture_min) {
+            ds_put_format(&s, ", capture %u min", r->capture_min);
+        }
+        shash_add_nocopy(facts, xasprintf("response %"PRIuSIZE" of %s", i + 1,
+                                          whose), ds_steal_cstr(&s));
+    }
 }
 
 static void
@@ -310,8 +339,12 @@ collect_facts(struct shash *facts, const struct topology *topology)
     }
     for (size_t i = 0; i < topology->n_applications; i++) {
         const struct application *application = topology->applications[i];
+        put_responses(facts, application->name, application->responses,
+                      application->n_responses);
         for (size_t j = 0; j < application->n_services; j++) {
             const struct service *service = application->services[j];
+            put_responses(facts, service->path, service->responses,
+                          service->n_responses);
             shash_add_nocopy(facts, xasprintf("service %s", service->path),
                              xasprintf("mode %s, segment %s",
                                        mode_to_string(service_mode(service)),

@@ -62,18 +62,20 @@ static int
 run(const struct options *options)
 {
     struct push_options push = { .read_only = true };
-    return command_on_bridges(options, &push, report);
+    return options->inventory ? command_on_inventory(options, &push, report)
+           : command_on_bridges(options, &push, report);
 }
 
 const struct command plan_command = {
     .name = "plan",
-    .arguments = "--bridge=BRIDGE... TOPOLOGY...",
+    .arguments = "{--bridge=BRIDGE...|--inventory=FILE} TOPOLOGY...",
     .summary = "shows what a push would change, and changes nothing",
-    .options = "bridge db ports timeout table-base flows private-key "
-               "certificate ca-cert",
+    .options = "bridge db ports timeout table-base flows max-shrink "
+               "private-key certificate ca-cert inventory parallel",
     .min_arguments = 1, .max_arguments = SIZE_MAX,
     .help = "+ is new, - goes away, ~ changes.\n"
-            "Exit status: 0 nothing to change, 2 changes, 1 the topology is "
-            "wrong, 3 a bridge failed.",
+            "Exit status: 0 nothing to change, 2 changes, 1 the topology or "
+            "the inventory is\nwrong, 3 a bridge failed, 5 --max-shrink would "
+            "refuse it.",
     .run = run,
 };

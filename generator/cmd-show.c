@@ -76,6 +76,39 @@ collect(const struct push_result *result, struct usages *usages)
     free(matches);
 }
 
+static bool
+is_here(const struct endpoint *end, const struct ports *ports)
+{
+    for (size_t i = 0; end->service && i < ports->n_workloads; i++) {
+        if (ports->of_workload[i]
+            && workload_is_in(ports->workloads[i], end->service)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Links of which no end is here have no flows here. */
+static void
+print_links_elsewhere(const struct options *options,
+                      const struct topology *topology,
+                      const struct ports *ports)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < topology->n_applications; i++) {
+        const struct application *application = topology->applications[i];
+        for (size_t j = 0; j < application->n_links; j++) {
+            const struct link *link = application->links[j];
+            n += link_is_valid(link, options->now)
+                 && !is_here(&link->from, ports) && !is_here(&link->to, ports);
+        }
+    }
+    if (n) {
+        printf("  and %zu link%s without an end here\n", n,
+               n == 1 ? "" : "s");
+    }
+}
+
 static void
 print_links(const struct push_result *result)
 {
@@ -167,6 +200,7 @@ report(const struct options *options, struct topology *topology,
            : result->changes.n ? "; NOT AS THE TOPOLOGY SAYS (see plan)"
            : "; as the topology says");
     print_links(result);
+    print_links_elsewhere(options, topology, result->ports);
     print_workloads(result);
     print_overlay(result->ports->overlay);
     print_deviations(result);

@@ -7,19 +7,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "catalogue.h"
 #include "model.h"
 #include "report.h"
 
 /* Exit statuses, as in sdfw(8). */
 enum {
     EXIT_OK = 0,
-    EXIT_MANIFEST = 1,          /* The topology is wrong. */
+    EXIT_MANIFEST = 1,          /* The topology, or a catalogue, is wrong. */
     EXIT_CHANGES = 2,           /* plan, diff: there are changes. */
     EXIT_BRIDGE = 3,            /* A bridge, OVSDB or the file of --ports
                                  * failed or refused. */
     EXIT_DENIED = 4,            /* trace: denied; test: not as expected;
-                                 * attest: deviates. */
-    EXIT_HISTORY = 5,           /* learn: the profile or a file of history
+                                 * attest: deviates; verify: as bad as
+                                 * --fail-on says. */
+    EXIT_REFUSED = 5,           /* --max-shrink does not allow it. */
+    EXIT_PARTIAL = 6,           /* push: some bridges have the policy, others
+                                 * have not. */
+    EXIT_ROLLED_BACK = 7,       /* push: deviations rose on a canary. */
+    EXIT_HISTORY = 8,           /* learn: the profile or a file of history
                                  * failed. */
     EXIT_USAGE = 64,            /* As in sysexits.h. */
 };
@@ -38,7 +44,14 @@ struct options {
     int64_t now;                /* --at, seconds since the epoch. */
     bool quiet;                 /* --quiet */
     bool flows;                 /* --flows */
+    int max_shrink;             /* --max-shrink, percent. */
+    bool force;                 /* --force */
     const char *segment;        /* --segment */
+    const char *inventory;      /* --inventory */
+    int parallel;               /* --parallel; 0: not given. */
+    int max_fail;               /* --max-fail; -1: not given, as the next. */
+    int canary_wait_s;          /* --canary-wait */
+    int canary_rise;            /* --canary-rise */
     const char *key;            /* --key */
     const char *public_key;     /* --public-key */
     bool verify;                /* --verify */
@@ -50,6 +63,9 @@ struct options {
     bool status;                /* --status */
     const char *output;         /* --output */
     bool per_workload;          /* --per */
+    const char **catalogues;    /* --catalogue, repeatable. */
+    size_t n_catalogues;
+    enum verify_verdict fail_on;    /* --fail-on */
     bool digests;               /* As the command's. */
     size_t n_tls_files;         /* --private-key and the like. */
     const char **arguments;
@@ -72,7 +88,8 @@ struct command {
 
 extern const struct command check_command, compile_command, plan_command,
     push_command, show_command, diff_command, trace_command, test_command,
-    explain_command, attest_command, learn_command;
+    explain_command, attest_command, clear_command, verify_command,
+    learn_command;
 
 /* Reads and checks the topology at 'paths'; prints what is wrong, and
  * warnings unless --quiet, to stderr.  Returns NULL if there is an error. */
@@ -97,5 +114,10 @@ typedef int command_report(const struct options *, struct topology *,
  * fill in the rest) to all bridges; reports each.  Returns the exit status. */
 int command_on_bridges(const struct options *, struct push_options *push,
                        command_report *);
+
+/* The same for the bridges of an inventory.  'report' may be NULL: then a
+ * table tells what has become of each. */
+int command_on_inventory(const struct options *, struct push_options *push,
+                         command_report *report);
 
 #endif /* command.h */

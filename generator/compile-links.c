@@ -30,19 +30,20 @@ compare_open_ids(const void *a_, const void *b_)
     return cmp ? cmp : a->opening < b->opening ? -1 : a->opening > b->opening;
 }
 
-/* Lists the openings that are valid now, with identifiers that derive from
- * the ends and the opening: a link that is renamed, moved or given another
- * reason keeps its connections, one that changes its ports does not. */
+/* Lists the openings that are valid at 'now', or all if that is NULL, with
+ * identifiers that derive from the ends and the opening: a link that is
+ * renamed, moved or given another reason keeps its connections, one that
+ * changes its ports does not. */
 static struct open_id *
-list_openings(struct compiler *c, size_t *np)
+list_openings(const struct topology *topology, const time_t *now, size_t *np)
 {
     struct open_id *ids = NULL;
     size_t n = 0, allocated = 0;
-    for (size_t i = 0; i < c->topology->n_applications; i++) {
-        const struct application *application = c->topology->applications[i];
+    for (size_t i = 0; i < topology->n_applications; i++) {
+        const struct application *application = topology->applications[i];
         for (size_t j = 0; j < application->n_links; j++) {
             const struct link *link = application->links[j];
-            if (!link_is_valid(link, c->options->now)) {
+            if (now && !link_is_valid(link, *now)) {
                 continue;
             }
             char *from = endpoint_to_string(&link->from);
@@ -214,7 +215,7 @@ add_mark(struct compiler *c, const struct open_id *open)
 }
 
 /* The links of one opening between ends in quarantine or not.  Returns false
- * if one end has nobody. */
+ * if no two of them can meet on this bridge. */
 static bool
 add_pairs(struct compiler *c, const struct open_id *open, struct hmap *keys,
           bool from_quarantine, bool to_quarantine)
@@ -227,8 +228,13 @@ add_pairs(struct compiler *c, const struct open_id *open, struct hmap *keys,
     struct class *const *to = classes_of(c->classes, &open->link->to,
                                          to_quarantine, &n_to);
 
+    bool is_local = false;
     for (size_t i = 0; i < n_from; i++) {
         for (size_t j = 0; j < n_to; j++) {
+            if (!from[i]->local && !to[j]->local) {
+                continue;       /* Never meet on this bridge. */
+            }
+            is_local = true;
             for (size_t k = 0; k < n_matches; k++) {
                 struct link_key key = {
                     .from = from[i]->id, .to = to[j]->id,
@@ -241,7 +247,7 @@ add_pairs(struct compiler *c, const struct open_id *open, struct hmap *keys,
             }
         }
     }
-    return n_from && n_to;
+    return is_local;
 }
 
 static bool
@@ -307,7 +313,7 @@ add_role(struct compiler *c, const struct service *service, const char *match,
         struct link_key key = {
             .from = classes[i]->id, .key = hash_string(match, 0),
         };
-        if (is_new_key(keys, key)) {
+        if (classes[i]->local && is_new_key(keys, key)) {
             add_text(c, TABLE_GUARD, 85,
                      make_cookie(ORIGIN_SERVICE,
                                  stable_hash(service->path, 0)),
@@ -327,7 +333,8 @@ add_dhcp_relay(struct compiler *c, const struct service *service,
     struct link_key key = {
         .from = service->segment->id, .to = 1, .key = hash_string(match, 0),
     };
-    if (!is_new_key(keys, key)) {
+    if (!classes_segment_is_local(c->classes, service->segment)
+        || !is_new_key(keys, key)) {
         return;
     }
     /* All DHCP servers of the segment, whatever their service: the first
@@ -385,7 +392,7 @@ compile_links(struct compiler *c, bool ipv6)
     struct hmap keys = HMAP_INITIALIZER(&keys);
     struct hmap role_keys = HMAP_INITIALIZER(&role_keys);
     size_t n;
-    struct open_id *open = list_openings(c, &n);
+    struct open_id *open = list_openings(c->topology, &c->options->now, &n);
     for (size_t i = 0; i < n; i++) {
         add_opening(c, &open[i], &keys);
         add_roles(c, &open[i], &role_keys, ipv6);
@@ -408,4 +415,18 @@ compile_links(struct compiler *c, bool ipv6)
     }
     hmap_destroy(&keys);
     hmap_destroy(&role_keys);
+}
+
+uint64_t *
+compile_link_cookies(const struct topology *topology, size_t n_more,
+                     size_t *n)
+{
+    struct open_id *open = list_openings(topology, NULL, n);
+    uint64_t *cookies = xcalloc(*n + n_more + 1, sizeof *cookies);
+    for (size_t i = 0; i < *n; i++) {
+        cookies[i] = make_cookie(ORIGIN_LINK, open[i].id);
+        free(open[i].name);
+    }
+    free(open);
+    return cookies;
 }

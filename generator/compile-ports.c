@@ -2,7 +2,10 @@
 
 #include "compile-private.h"
 
+#include <inttypes.h>
+
 #include "flow.h"
+#include "overlay.h"
 
 /* PORT: managed ports, as the fewest blocks of port numbers. */
 
@@ -12,19 +15,63 @@ struct port_group {
     uint8_t *member;            /* By port. */
 };
 
+/* What PORT does with what comes from a workload. */
+static char *
+port_actions(const struct segment *segment, bool enforce)
+{
+    return xasprintf("load:%u->NXM_NX_REG2[0..15],load:%d->NXM_NX_REG6[0..2],"
+                     "move:NXM_NX_REG3[0..15]->NXM_NX_REG5[16..31],"
+                     "resubmit(,ADMIT)", segment->id,
+                     FLAG(FLAG_MANAGED) | (enforce ? FLAG(FLAG_ENFORCE) : 0));
+}
+
 static void
 add_port_block(struct compiler *c, const struct port_group *group,
                struct port_mask block)
 {
     uint64_t id = (uint64_t) block.value << 16 | block.mask;
     struct origin origin = { .kind = ORIGIN_PORTS };
+    char *actions = port_actions(group->segment, group->enforce);
     add_text(c, TABLE_PORT, 20, make_cookie(ORIGIN_PORTS, id), origin,
-             "reg3=%u/0x%x,actions=load:%u->NXM_NX_REG2[0..15],"
-             "load:%d->NXM_NX_REG6[0..2],"
-             "move:NXM_NX_REG3[0..15]->NXM_NX_REG5[16..31],"
-             "resubmit(,ADMIT)", block.value, 0xffff0000 | block.mask,
-             group->segment->id,
-             FLAG(FLAG_MANAGED) | (group->enforce ? FLAG(FLAG_ENFORCE) : 0));
+             "reg3=%u/0x%x,actions=%s", block.value,
+             0xffff0000 | block.mask, actions);
+    free(actions);
+}
+
+/* Captures: what a workload sends, and what it gets, goes to sdfwd too. */
+
+#define TO_SDFWD "controller(reason=action,max_len=65535,meter_id=%"PRIu32"),"
+
+static void
+add_capture(struct compiler *c, const struct workload *workload)
+{
+    uint16_t port = c->ports->of_workload[workload->index];
+    uint32_t meter = c->options->reports->meter - 1;
+    uint64_t cookie = make_cookie(ORIGIN_CAPTURE, port);
+    struct origin origin = { .kind = ORIGIN_CAPTURE };
+    char *actions = port_actions(
+        workload->home->segment,
+        c->classes->of_workload[workload->index]->enforce);
+    add_text(c, TABLE_PORT, 30, cookie, origin,
+             "reg3=%u,actions="TO_SDFWD"%s", port, meter, actions);
+    free(actions);
+    add_text(c, TABLE_OUTPUT, 31, cookie, origin,
+             "reg4=%u/0xffff,vlan_tci=0x1000/0x1000,actions="TO_SDFWD
+             "strip_vlan,output:NXM_NX_REG4[0..15]", port, meter);
+    add_text(c, TABLE_OUTPUT, 30, cookie, origin,
+             "reg4=%u/0xffff,actions="TO_SDFWD"output:NXM_NX_REG4[0..15]",
+             port, meter);
+}
+
+void
+compile_captures(struct compiler *c)
+{
+    const struct overlay *overlay = c->ports->overlay;
+    bool wanted = overlay && c->options->reports
+                  && c->options->reports->captures;
+    for (size_t i = 0; wanted && i < overlay->n_captures; i++) {
+        add_capture(c, overlay->captures[i].workload);
+    }
 }
 
 static void

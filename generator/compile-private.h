@@ -28,9 +28,13 @@ struct compiler {
 };
 
 void compile_access_ports(struct compiler *);
+void compile_captures(struct compiler *);
 /* If 'lenient', some service does not enforce. */
 void compile_segment(struct compiler *, const struct segment *, bool lenient);
 void compile_links(struct compiler *, bool ipv6);
+/* The cookies of all links, valid now or not, with room for 'n_more'. */
+uint64_t *compile_link_cookies(const struct topology *, size_t n_more,
+                               size_t *n);
 
 static inline uint64_t
 make_cookie(enum origin_kind kind, uint64_t id)

@@ -179,6 +179,7 @@ compile(const struct topology *topology, const struct ports *ports,
     };
     ofpbuf_init(&c.ofpacts, 1024);
     c.classes = classes_create(topology, ports);
+    classes_prune(c.classes, topology, ports, options->now);
 
     struct pipeline_needs needs = find_needs(&c);
     pipeline_add_flows(flows, &needs);
@@ -189,8 +190,12 @@ compile(const struct topology *topology, const struct ports *ports,
         pipeline_add_reports(flows, options->reports, ports);
     }
     compile_access_ports(&c);
+    compile_captures(&c);
     for (size_t i = 0; i < c.classes->n_segments; i++) {
         const struct class_segment *cs = &c.classes->segments[i];
+        if (!cs->local) {
+            continue;           /* Its traffic passes untouched. */
+        }
         compile_segment(&c, cs->segment, needs.lenient);
         for (size_t j = 0; j < cs->n_prefixes; j++) {
             const struct class_prefix *cp = &cs->prefixes[j];
@@ -209,4 +214,15 @@ compile(const struct topology *topology, const struct ports *ports,
 
     classes_destroy(c.classes);
     ofpbuf_uninit(&c.ofpacts);
+}
+
+uint64_t *
+compile_cookies(const struct topology *topology, const struct ports *ports,
+                size_t *n)
+{
+    uint64_t *cookies = compile_link_cookies(topology, ports->n_workloads, n);
+    for (size_t i = 0; i < ports->n_workloads; i++) {
+        cookies[(*n)++] = workload_cookie(ports->workloads[i]);
+    }
+    return cookies;
 }

@@ -100,7 +100,8 @@ is_left_alone(const struct flow_record *flow, bool reports_wanted)
 {
     int kind = kind_of(flow);
     return kind == ORIGIN_ADOPT || kind == ORIGIN_LEARNED
-           || (kind == ORIGIN_REPORT && !reports_wanted);
+           || ((kind == ORIGIN_REPORT || kind == ORIGIN_CAPTURE)
+               && !reports_wanted);
 }
 
 /* Makes room for all changes at once: growing step by step would copy, for a
@@ -158,4 +159,36 @@ diff_flows(const struct flow_set *installed, const struct flow_set *wanted,
     free(keep);
     free(matches);
     return counts;
+}
+
+/* The flows of 'set' that do not expire. */
+static void
+copy_lasting(const struct flow_set *set, struct flow_set *lasting)
+{
+    flow_set_init(lasting, set->table_base);
+    for (size_t i = 0; i < set->n; i++) {
+        if (kind_of(&set->flows[i]) != ORIGIN_ADOPT
+            && kind_of(&set->flows[i]) != ORIGIN_LEARNED) {
+            flow_set_add_copy(lasting, set, &set->flows[i], 0);
+        }
+    }
+}
+
+void
+diff_back(const struct flow_set *now, const struct flow_set *before,
+          struct flow_set *changes)
+{
+    struct flow_set lasting;
+    copy_lasting(before, &lasting);
+    diff_flows(now, &lasting, changes);
+    flow_set_destroy(&lasting);
+
+    size_t *matches = diff_match(before, now);
+    for (size_t i = 0; i < now->n; i++) {
+        if (matches[i] == SIZE_MAX
+            && kind_of(&now->flows[i]) == ORIGIN_ADOPT) {
+            flow_set_add_copy(changes, now, &now->flows[i], OFPFC_DELETE_STRICT);
+        }
+    }
+    free(matches);
 }

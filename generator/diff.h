@@ -18,6 +18,12 @@ struct diff_counts diff_flows(const struct flow_set *installed,
                               const struct flow_set *wanted,
                               struct flow_set *changes);
 
+/* Adds to 'changes' what turns 'now' back into 'before', flows that a push to
+ * 'before' has added and that expire included.  What sdfwd has learned stays,
+ * and what has expired since is not brought back. */
+void diff_back(const struct flow_set *now, const struct flow_set *before,
+               struct flow_set *changes);
+
 /* For each of 'wanted', the index of the flow with the same key in
  * 'installed', or SIZE_MAX.  The caller frees the array. */
 size_t *diff_match(const struct flow_set *installed,

@@ -336,6 +336,9 @@ origin_format(struct ds *s, const struct origin *origin)
     case ORIGIN_ADOPT:
         ds_put_cstr(s, "adopts connections that run already");
         break;
+    case ORIGIN_CAPTURE:
+        ds_put_cstr(s, "captures a workload's packets");
+        break;
     case ORIGIN_QUARANTINE:
         ds_put_cstr(s, "quarantine");
         break;

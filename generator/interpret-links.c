@@ -6,87 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "openings.h"
 #include "util.h"
 #include "values.h"
 #include "xml.h"
-
-static void
-add_opening(struct link *link, size_t *allocated,
-            const struct opening *opening)
-{
-    if (link->n_openings >= *allocated) {
-        link->openings = x2nrealloc(link->openings, allocated,
-                                    sizeof *link->openings);
-    }
-    link->openings[link->n_openings++] = *opening;
-}
-
-static void
-read_ports(struct interpreter *in, xmlNode *node, struct link *link,
-           size_t *allocated, struct opening opening)
-{
-    const char *list = xml_attribute(node, "port");
-    if (!list) {
-        add_opening(link, allocated, &opening);
-        return;
-    }
-    while (list) {
-        char *error = value_next_ports(&list, &opening.first, &opening.last);
-        if (interpret_ok(in, node, error)) {
-            add_opening(link, allocated, &opening);
-        }
-    }
-}
-
-static bool
-read_icmp(struct interpreter *in, xmlNode *node, struct opening *opening)
-{
-    const char *type = xml_attribute(node, "type");
-    const char *code = xml_attribute(node, "code");
-    if (code && !type) {
-        report_error(in->report, interpret_place(in, node), "code=\"%s\" "
-                     "needs a type=\"...\", as codes differ by type", code);
-        return false;
-    }
-    opening->icmp_code = code ? value_to_number(code) : -1;
-    return !type || interpret_ok(in, node,
-                                 value_to_icmp_type(type, opening->protocol,
-                                                    &opening->icmp_type));
-}
-
-/* An opening of everything that 'protocol' has. */
-static struct opening
-whole_protocol(uint16_t protocol, struct location place)
-{
-    return (struct opening) { .protocol = protocol, .last = UINT16_MAX,
-                              .icmp_type = -1, .icmp_code = -1,
-                              .where = place };
-}
-
-static void
-read_opening(struct interpreter *in, xmlNode *node, struct link *link,
-             size_t *allocated)
-{
-    struct location place = interpret_place(in, node);
-    struct opening opening = whole_protocol(PROTOCOL_ANY, place);
-    if (xml_is(node, "protocol")) {
-        /* Numbers of protocols that have ports or types mean all of them. */
-        opening.protocol = value_to_number(xml_attribute(node, "number"));
-        add_opening(link, allocated, &opening);
-    } else if (xml_is(node, "any")) {
-        add_opening(link, allocated, &opening);
-    } else {
-        char *error = value_to_protocol((const char *) node->name,
-                                        &opening.protocol);
-        ovs_assert(!error);
-        if (opening.protocol != IPPROTO_ICMP
-            && opening.protocol != IPPROTO_ICMPV6) {
-            read_ports(in, node, link, allocated, opening);
-        } else if (read_icmp(in, node, &opening)) {
-            add_opening(link, allocated, &opening);
-        }
-    }
-}
 
 static void
 read_window(struct interpreter *in, xmlNode *node, struct link *link)
@@ -129,10 +52,8 @@ read_link(struct interpreter *in, xmlNode *node,
     link->reason = nullable_xstrdup(reason);
     link->ticket = nullable_xstrdup(ticket);
     read_window(in, node, link);
-    size_t allocated = 0;
-    for (xmlNode *child = xml_first(node); child; child = xml_next(child)) {
-        read_opening(in, child, link, &allocated);
-    }
+    openings_read(node, in->document->name, &link->openings,
+                  &link->n_openings, in->report);
 }
 
 static void
@@ -153,8 +74,10 @@ interpret_references(struct interpreter *in, xmlNode *node)
         = shash_find_data(&in->topology->application_index,
                           xml_attribute(node, "name"));
     for (xmlNode *child = xml_first(node); child; child = xml_next(child)) {
-        if (!xml_is(child, "service")) {
+        if (xml_is(child, "link") || xml_is(child, "accept")) {
             read_link(in, child, application, xml_is(child, "accept"));
+        }
+        if (!xml_is(child, "service")) {
             continue;
         }
         char *path = xasprintf("%s/%s", application->name,
@@ -212,7 +135,7 @@ interpret_expect(struct interpreter *in, xmlNode *node)
     const char *from = xml_attribute(node, "from");
     const char *to = xml_attribute(node, "to");
     const char *segment = xml_attribute(node, "segment");
-    struct opening opening = whole_protocol(0, place);
+    struct opening opening = opening_of_protocol(0, place);
     bool right = interpret_ok(in, node,
                               resolve_expected(&in->resolver, from));
     right &= interpret_ok(in, node, resolve_expected(&in->resolver, to));

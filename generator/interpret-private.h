@@ -34,6 +34,8 @@ struct segment *interpret_find_segment(struct interpreter *, const char *name,
 
 /* Each reads one element. */
 void interpret_network(struct interpreter *, xmlNode *);
+void interpret_response(struct interpreter *, xmlNode *,
+                        struct application *, struct service *);
 void interpret_references(struct interpreter *, xmlNode *application);
 void interpret_expect(struct interpreter *, xmlNode *);
 

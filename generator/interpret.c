@@ -238,6 +238,8 @@ read_service(struct interpreter *in, xmlNode *node,
     for (xmlNode *child = xml_first(node); child; child = xml_next(child)) {
         if (xml_is(child, "workload")) {
             read_workload(in, child, service);
+        } else if (xml_is(child, "response")) {
+            interpret_response(in, child, application, service);
         }
     }
 }
@@ -282,6 +284,8 @@ read_application(struct interpreter *in, xmlNode *node)
     for (xmlNode *child = xml_first(node); child; child = xml_next(child)) {
         if (xml_is(child, "service")) {
             read_service(in, child, application);
+        } else if (xml_is(child, "response")) {
+            interpret_response(in, child, application, NULL);
         }
     }
 }

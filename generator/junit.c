@@ -37,7 +37,8 @@ start(xmlTextWriter *writer, const char *name)
 static bool
 is_failure(const struct outcome *o)
 {
-    return o->kind == OUTCOME_ERROR || o->kind == OUTCOME_UNEXPECTED;
+    return o->kind == OUTCOME_ERROR || o->kind == OUTCOME_UNEXPECTED
+           || o->kind == OUTCOME_RISK;
 }
 
 /* The attributes of a suite, or of all together. */
@@ -62,7 +63,8 @@ put_message(xmlTextWriter *writer, const struct outcome *o)
         start(writer, "failure");
         put_attribute(writer, "message", o->message);
         put_attribute(writer, "type", o->kind == OUTCOME_ERROR ? "manifest"
-                                                               : "expect");
+                                      : o->kind == OUTCOME_RISK ? "verify"
+                                      : "expect");
     } else {
         start(writer, "system-out");
     }

@@ -274,7 +274,8 @@ read_topology(const char *const paths[], size_t n, bool digests,
               struct report *report)
 {
     struct reader reader = {
-        .report = report, .schema = xml_schema_create(), .digests = digests,
+        .report = report, .schema = xml_schema_create(&xml_manifest),
+        .digests = digests,
     };
     size_t n_errors = report->n_errors;
     reader.topology = topology_create();

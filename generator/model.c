@@ -63,6 +63,10 @@ service_destroy(struct service *service)
             workload_destroy(service->workloads[i]);
         }
     }
+    for (size_t i = 0; i < service->n_responses; i++) {
+        free(service->responses[i]);
+    }
+    free(service->responses);
     free(service->workloads);
     free(service->name);
     free(service->path);
@@ -94,6 +98,10 @@ application_destroy(struct application *application)
     for (size_t i = 0; i < application->n_accepts; i++) {
         link_destroy(application->accepts[i]);
     }
+    for (size_t i = 0; i < application->n_responses; i++) {
+        free(application->responses[i]);
+    }
+    free(application->responses);
     free(application->services);
     free(application->links);
     free(application->accepts);
@@ -267,6 +275,20 @@ application_drop_last_link(struct application *application, bool accept)
 {
     link_destroy(accept ? application->accepts[--application->n_accepts]
                         : application->links[--application->n_links]);
+}
+
+struct response *
+add_response(struct application *application, struct service *service,
+             struct location where)
+{
+    struct response *response = xzalloc(sizeof *response);
+    response->where = where;
+    if (service) {
+        APPEND(service->responses, service->n_responses, response);
+    } else {
+        APPEND(application->responses, application->n_responses, response);
+    }
+    return response;
 }
 
 struct expect *

@@ -107,6 +107,9 @@ struct service {
     enum mode mode;             /* May be MODE_INHERIT: see service_mode(). */
     struct workload **workloads;
     size_t n_workloads;
+    struct response **responses; /* Instead of its application's, if it has
+                                  * some. */
+    size_t n_responses;
     struct location where;
 };
 
@@ -146,6 +149,21 @@ struct link {
     struct location where;
 };
 
+/* What sdfwd does when a workload deviates: see respond.h. */
+#define QUARANTINE_NONE -1
+#define QUARANTINE_UNTIL_RELEASED 0
+struct response {
+    uint32_t reasons;           /* Which deviations count: a bit (1u << enum
+                                 * reason, pipeline.h) for each. */
+    unsigned int count;         /* So many of a workload ... */
+    unsigned int within_s;      /* ... in so many seconds. */
+    int quarantine_min;         /* For so long, or QUARANTINE_*. */
+    unsigned int capture_min;   /* 0: not. */
+    unsigned int max_share;     /* Percent of a service's workloads on a bridge
+                                 * that may be in quarantine thereby. */
+    struct location where;
+};
+
 struct application {
     char *name;
     char *version;              /* May be NULL. */
@@ -156,6 +174,8 @@ struct application {
     size_t n_links;
     struct link **accepts;
     size_t n_accepts;
+    struct response **responses;
+    size_t n_responses;
     struct location where;
 };
 
@@ -221,6 +241,9 @@ struct link *application_add_link(struct application *, bool accept,
                                   struct location);
 /* Takes back the link (or accept) that was added last. */
 void application_drop_last_link(struct application *, bool accept);
+/* What is done in 'service', or if it is NULL, in all of 'application'. */
+struct response *add_response(struct application *, struct service *,
+                              struct location);
 struct expect *topology_add_expect(struct topology *, struct location);
 
 /* Gives every segment its 'id': VLANs map to themselves above a fixed base,

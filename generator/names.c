@@ -151,7 +151,10 @@ names_describe_flow(const struct names *names, struct ds *s,
     struct match match;
     struct ofpbuf ofpacts;
     flow_record_decode(set, flow, &match, &ofpacts);
-    switch (flow->table - set->table_base) {
+    /* The fixed flows of these tables are nobody's. */
+    bool fixed = (flow->cookie >> COOKIE_KIND_SHIFT & 0xff)
+                 == ORIGIN_PIPELINE;
+    switch (fixed ? N_TABLES : flow->table - set->table_base) {
     case TABLE_LINK:
         if (match.wc.masks.regs[REG_SRC_CLASS]) {
             describe_link(names, s, &match);

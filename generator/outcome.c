@@ -28,7 +28,7 @@ outcomes_destroy(struct outcomes *outcomes)
     free(outcomes->all);
 }
 
-void
+struct outcome *
 outcomes_add(struct outcomes *outcomes, enum outcome_kind kind,
              struct location where, char *name, char *message)
 {
@@ -36,13 +36,15 @@ outcomes_add(struct outcomes *outcomes, enum outcome_kind kind,
         outcomes->all = x2nrealloc(outcomes->all, &outcomes->allocated,
                                    sizeof *outcomes->all);
     }
-    outcomes->all[outcomes->n++] = (struct outcome) {
+    struct outcome *outcome = &outcomes->all[outcomes->n++];
+    *outcome = (struct outcome) {
         .kind = kind,
         .file = xstrdup(where.file),
         .line = where.line,
         .name = name,
         .message = message,
     };
+    return outcome;
 }
 
 /* A viewer shows names first, so the name of a finding says what it is.  The

@@ -1,7 +1,8 @@
 /* What was looked at and what came of it, for machines: JUnit and SARIF.
  *
- * "sdfw check" makes outcomes of its findings, "sdfw test" of its assertions;
- * either is then written as the one document that a CI takes. */
+ * "sdfw check" makes outcomes of its findings, "sdfw test" of its assertions,
+ * "sdfw verify" of its verdicts; they are then written as the one document
+ * that a CI takes. */
 
 #ifndef SDFW_OUTCOME_H
 #define SDFW_OUTCOME_H 1
@@ -16,6 +17,16 @@ enum outcome_kind {
     OUTCOME_WARNING,            /* Of a manifest. */
     OUTCOME_ERROR,              /* Of a manifest. */
     OUTCOME_UNEXPECTED,         /* An assertion does not hold. */
+    OUTCOME_RISK,               /* As bad as "sdfw verify" was told to fail
+                                 * on. */
+};
+
+/* What SARIF tells about a kind of outcome. */
+struct outcome_rule {
+    const char *id, *name;
+    const char *level;          /* "error", "warning" or "note". */
+    const char *summary, *help;
+    int score;                  /* How bad it is, 1 to 100; 0: not said. */
 };
 
 struct outcome {
@@ -24,21 +35,29 @@ struct outcome {
     int line;                   /* 0: about the file as a whole. */
     char *name;                 /* One line, unlike others of the file. */
     char *message;              /* NULL: OUTCOME_PASS. */
+    const struct outcome_rule *rule;    /* One of the outcomes' 'rules'; NULL:
+                                         * that of 'kind'. */
+    int score;                  /* How bad it is; 0: not said. */
 };
 
 struct outcomes {
-    const char *command;        /* "check", "test": whose they are. */
+    const char *command;        /* "check", "test", "verify": whose they
+                                 * are. */
     struct outcome *all;
     size_t n, allocated;
+    const struct outcome_rule *rules;   /* Beside those of the kinds; the
+                                         * caller's.  May be NULL. */
+    size_t n_rules;
 };
 
 /* 'command' must live as long as 'outcomes'. */
 void outcomes_init(struct outcomes *, const char *command);
 void outcomes_destroy(struct outcomes *);
 
-/* Takes 'name' and 'message'. */
-void outcomes_add(struct outcomes *, enum outcome_kind, struct location,
-                  char *name, char *message);
+/* Takes 'name' and 'message'.  Returns what was added, which is valid until
+ * the next one is. */
+struct outcome *outcomes_add(struct outcomes *, enum outcome_kind,
+                             struct location, char *name, char *message);
 
 /* Adds the findings in 'report', and an OUTCOME_PASS for every file without
  * one.  What is about no file is said of 'root'. */

@@ -53,6 +53,7 @@ overlay_unref(struct overlay *overlay)
     }
     free(overlay->workloads);
     free(overlay->quarantines);
+    free(overlay->captures);
     shash_destroy(&overlay->bound);
     shash_destroy_free_data(&overlay->modes);
     svec_destroy(&overlay->problems);
@@ -497,13 +498,37 @@ overlay_find_address(const struct overlay *overlay,
 
 /* Quarantine. */
 
-/* Returns 0 for what is no time. */
-static time_t
-parse_until(const char *text)
+time_t
+overlay_parse_until(const char *text)
 {
     struct tm tm = { .tm_isdst = 0 };
     const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
     return end && !*end ? timegm(&tm) : 0;
+}
+
+/* Reads when what 'key' of 'interface' says ends.  Returns false if it has. */
+static bool
+read_until(struct overlay *overlay, const char *interface, const char *key,
+           const char *text, time_t now, time_t *until)
+{
+    *until = 0;
+    if (!strcmp(text, INDEFINITE)) {
+        return true;
+    }
+    *until = overlay_parse_until(text);
+    if (!*until) {
+        overlay_add_problem(overlay, "OVSDB, interface %s, external_ids:%s: "
+                            "\"%s\" is no time such as 2026-12-31T18:00:00Z; "
+                            "it lasts until it is released", interface, key,
+                            text);
+        return true;
+    } else if (*until <= now) {
+        return false;
+    }
+    if (!overlay->changes || *until < overlay->changes) {
+        overlay->changes = *until;
+    }
+    return true;
 }
 
 void
@@ -511,20 +536,11 @@ overlay_quarantine(struct overlay *overlay, const char *interface,
                    const struct workload *workload, const char *until_text,
                    const char *reason, time_t now)
 {
-    time_t until = 0;
-    if (strcmp(until_text, QUARANTINE_INDEFINITE)) {
-        until = parse_until(until_text);
-        if (!until) {
-            overlay_add_problem(overlay, "OVSDB, interface %s, external_ids:"
-                                KEY_QUARANTINE": \"%s\" is no time such as "
-                                "2026-12-31T18:00:00Z; the quarantine lasts "
-                                "until it is released", interface,
-                                until_text);
-        } else if (until <= now) {
-            return;
-        }
-    }
-    if (!workload) {
+    time_t until;
+    if (!read_until(overlay, interface, KEY_QUARANTINE, until_text, now,
+                    &until)) {
+        return;
+    } else if (!workload) {
         overlay_add_problem(overlay, "interface %s is to be in quarantine, "
                             "but no workload is there: it is as free as any "
                             "port that is not managed", interface);
@@ -539,9 +555,30 @@ overlay_quarantine(struct overlay *overlay, const char *interface,
         .workload = workload, .until = until,
         .reason = xstrdup(reason ? reason : ""),
     };
-    if (until && (!overlay->changes || until < overlay->changes)) {
-        overlay->changes = until;
+}
+
+void
+overlay_capture(struct overlay *overlay, const char *interface,
+                const struct workload *workload, const char *until_text,
+                time_t now)
+{
+    time_t until;
+    if (!read_until(overlay, interface, KEY_CAPTURE, until_text, now,
+                    &until)) {
+        return;
+    } else if (!workload) {
+        overlay_add_problem(overlay, "packets of interface %s are to be "
+                            "captured, but no workload is there", interface);
+        return;
     }
+    if (overlay->n_captures >= overlay->allocated_captures) {
+        overlay->captures = x2nrealloc(overlay->captures,
+                                       &overlay->allocated_captures,
+                                       sizeof *overlay->captures);
+    }
+    overlay->captures[overlay->n_captures++] = (struct capture) {
+        .workload = workload, .until = until,
+    };
 }
 
 const struct quarantine *
@@ -558,22 +595,24 @@ overlay_find_quarantine(const struct overlay *overlay,
 
 /* In words. */
 
+/* "shop/web/web-1 WHAT until ...". */
 static char *
-describe_quarantine(const struct quarantine *q)
+describe_until(const struct workload *workload, const char *what,
+               time_t until, const char *reason)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
-    ds_put_format(&s, "%s/%s is in quarantine ", q->workload->home->path,
-                  q->workload->name);
-    if (q->until) {
-        char *until = xastrftime_msec("until %Y-%m-%dT%H:%M:%SZ",
-                                      q->until * 1000LL, true);
-        ds_put_cstr(&s, until);
-        free(until);
+    ds_put_format(&s, "%s/%s %s ", workload->home->path, workload->name,
+                  what);
+    if (until) {
+        char *text = xastrftime_msec("until %Y-%m-%dT%H:%M:%SZ",
+                                     until * 1000LL, true);
+        ds_put_cstr(&s, text);
+        free(text);
     } else {
         ds_put_cstr(&s, "until it is released");
     }
-    if (q->reason[0]) {
-        ds_put_format(&s, ": %s", q->reason);
+    if (reason[0]) {
+        ds_put_format(&s, ": %s", reason);
     }
     return ds_steal_cstr(&s);
 }
@@ -596,7 +635,14 @@ overlay_describe(const struct overlay *overlay, struct svec *lines)
                                          mode_to_string(entry->mode)));
     }
     for (size_t i = 0; i < overlay->n_quarantines; i++) {
-        svec_add_nocopy(lines, describe_quarantine(&overlay->quarantines[i]));
+        const struct quarantine *q = &overlay->quarantines[i];
+        svec_add_nocopy(lines, describe_until(q->workload, "is in quarantine",
+                                              q->until, q->reason));
+    }
+    for (size_t i = 0; i < overlay->n_captures; i++) {
+        const struct capture *c = &overlay->captures[i];
+        svec_add_nocopy(lines, describe_until(c->workload, "is captured",
+                                              c->until, ""));
     }
     svec_sort(lines);
 }
@@ -637,6 +683,7 @@ overlay_equal(const struct overlay *a, const struct overlay *b)
     if (!a || !b || a->topology != b->topology
         || a->n_workloads != b->n_workloads
         || a->n_quarantines != b->n_quarantines
+        || a->n_captures != b->n_captures
         || !svec_equal(&a->problems, &b->problems)) {
         return a == b;
     }
@@ -650,6 +697,12 @@ overlay_equal(const struct overlay *a, const struct overlay *b)
         const struct quarantine *y = &b->quarantines[i];
         if (x->workload->index != y->workload->index || x->until != y->until
             || strcmp(x->reason, y->reason)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < a->n_captures; i++) {
+        const struct capture *x = &a->captures[i], *y = &b->captures[i];
+        if (x->workload->index != y->workload->index || x->until != y->until) {
             return false;
         }
     }

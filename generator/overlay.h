@@ -34,7 +34,8 @@ struct smap;
 #define KEY_ADDRESS "sdfw-address"
 #define KEY_QUARANTINE "sdfw-quarantine"
 #define KEY_QUARANTINE_REASON "sdfw-quarantine-reason"
-#define QUARANTINE_INDEFINITE "indefinite"
+#define KEY_CAPTURE "sdfw-capture"
+#define INDEFINITE "indefinite"
 
 /* A workload that nothing may talk to but a forensics network. */
 struct quarantine {
@@ -42,6 +43,12 @@ struct quarantine {
     time_t until;               /* Seconds since the epoch; 0: released by hand
                                  * only. */
     char *reason;               /* "" if none was given. */
+};
+
+/* A workload whose packets sdfwd gets. */
+struct capture {
+    const struct workload *workload;
+    time_t until;               /* As of a quarantine. */
 };
 
 struct overlay {
@@ -55,7 +62,10 @@ struct overlay {
                                  * overlay_mode. */
     struct quarantine *quarantines;
     size_t n_quarantines, allocated_quarantines;
-    time_t changes;             /* When the first quarantine ends; 0: never. */
+    struct capture *captures;
+    size_t n_captures, allocated_captures;
+    time_t changes;             /* When the first quarantine or capture ends;
+                                 * 0: never. */
     struct svec problems;
 };
 
@@ -90,6 +100,13 @@ void overlay_bind(struct overlay *, struct ports *ports,
 void overlay_quarantine(struct overlay *, const char *interface,
                         const struct workload *, const char *until,
                         const char *reason, time_t now);
+
+/* Likewise of a capture. */
+void overlay_capture(struct overlay *, const char *interface,
+                     const struct workload *, const char *until, time_t now);
+
+/* The time that 'until' says, or 0 if it is none. */
+time_t overlay_parse_until(const char *until);
 
 void overlay_add_problem(struct overlay *, const char *format, ...)
     OVS_PRINTF_FORMAT(2, 3);

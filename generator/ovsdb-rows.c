@@ -337,7 +337,7 @@ place_by_hand(struct resolver *r, struct ports *ports)
 }
 
 static void
-read_quarantines(const struct resolver *r, struct overlay *overlay)
+read_measures(const struct resolver *r, struct overlay *overlay)
 {
     time_t now = time(NULL);
     for (size_t i = 0; i < r->n_interfaces; i++) {
@@ -349,6 +349,11 @@ read_quarantines(const struct resolver *r, struct overlay *overlay)
                                until, map_member(interface->row,
                                                  "external_ids",
                                                  KEY_QUARANTINE_REASON), now);
+        }
+        until = map_member(interface->row, "external_ids", KEY_CAPTURE);
+        if (until) {
+            overlay_capture(overlay, interface->name, interface->owner, until,
+                            now);
         }
     }
 }
@@ -393,7 +398,7 @@ bind_workloads(struct resolver *r, struct ports *ports)
                              r->interfaces[i].tag);
         }
     }
-    read_quarantines(r, ports->overlay);
+    read_measures(r, ports->overlay);
     svec_sort(&ports->overlay->problems);
     return error;
 }

@@ -18,6 +18,7 @@
 #include "ovsdb-rows.h"
 #include "stream.h"
 #include "timeval.h"
+#include "tls.h"
 #include "util.h"
 
 struct ovsdb {
@@ -59,7 +60,7 @@ ovsdb_open(const char *remote, long long int deadline_ms,
         poll_block();
     }
     if (error) {
-        bool tls = error == EPROTO && !strncmp(db->remote, "ssl:", 4);
+        bool tls = tls_may_have_failed(db->remote, error);
         char *message = xasprintf("%s: cannot reach OVSDB: %s (%s)",
                                   db->remote,
                                   tls ? "TLS failed" : ovs_strerror(error),

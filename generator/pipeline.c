@@ -266,6 +266,9 @@ static const struct fixed_flow fixed_flows[] = {
     { TABLE_VERDICT, 100, LENIENT, ENFORCED, GOTO("REPORT") },
     { TABLE_VERDICT, 50, LENIENT, "ct_state=+new+trk",
       GOTO("REPORT")",load:1->NXM_NX_REG7[],"GOTO("COMMIT") },
+    /* Answers are told with what they answer. */
+    { TABLE_VERDICT, 45, LENIENT, "ct_state=+rpl+trk,ct_mark=1/0x7fffffff",
+      GOTO("OUTPUT") },
     { TABLE_VERDICT, 40, LENIENT, "ct_state=+trk",
       GOTO("REPORT")","GOTO("OUTPUT") },
     { TABLE_VERDICT, 0, LENIENT, "",

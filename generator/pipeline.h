@@ -167,6 +167,8 @@ enum origin_kind {
     ORIGIN_REPORT,              /* Tells sdfwd of deviations. */
     ORIGIN_LEARNED,             /* Added by these; expires. */
     ORIGIN_QUARANTINE,          /* A class of workloads in quarantine. */
+    ORIGIN_CAPTURE,             /* A workload whose packets sdfwd gets: the id
+                                 * is its port. */
 };
 
 /* What a topology has; flows for what it has not are left out. */
@@ -197,8 +199,10 @@ struct report_settings {
                                  * the two hosts. */
     int timeout_s;              /* How long they stay without a packet. */
     uint32_t meter;             /* REPORT_METER.  That of a workload is its
-                                 * port number higher. */
+                                 * port number higher, that of all captures
+                                 * one lower. */
     uint32_t meter_rate, meter_burst; /* Packets (per second). */
+    bool captures;              /* Workloads that are captured, are. */
 };
 
 /* How much of a packet sdfwd gets. */

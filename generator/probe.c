@@ -7,18 +7,16 @@
 #include "probe.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "dirs.h"
-#include "jsonrpc.h"
+#include "control.h"
 #include "packets.h"
 #include "push.h"
-#include "unixctl.h"
 #include "util.h"
 
+#define TRACE_TIMEOUT_MS 30000
 #define CLIENT_PORT 49152       /* The first dynamic port (RFC 6335). */
 
 struct host {
@@ -153,41 +151,11 @@ format_packet(const struct host *from, const struct host *to, bool ipv4,
 }
 
 static char *
-ask_vswitchd(const char *bridge, char *packet, char **replyp)
+ask_vswitchd(const char *bridge, const char *packet, char **replyp)
 {
-    char *pidfile = xasprintf("%s/ovs-vswitchd.pid", ovs_rundir());
-    FILE *stream = fopen(pidfile, "r");
-    int pid = 0;
-    if (!stream || fscanf(stream, "%d", &pid) != 1) {
-        char *error = xasprintf("%s: cannot read (is ovs-vswitchd running?)",
-                                pidfile);
-        free(pidfile);
-        if (stream) {
-            fclose(stream);
-        }
-        return error;
-    }
-    fclose(stream);
-    free(pidfile);
-
-    char *path = xasprintf("%s/ovs-vswitchd.%d.ctl", ovs_rundir(), pid);
-    struct jsonrpc *client;
-    int error = unixctl_client_create(path, &client);
-    char *message = NULL;
-    if (!error) {
-        char *argv[] = { CONST_CAST(char *, bridge), packet,
-                         CONST_CAST(char *, "--ct-next"),
-                         CONST_CAST(char *, "trk,new") };
-        error = unixctl_client_transact(client, "ofproto/trace",
-                                        ARRAY_SIZE(argv), argv, replyp,
-                                        &message);
-        jsonrpc_close(client);
-    }
-    if (error) {
-        message = xasprintf("%s: %s", path, ovs_strerror(error));
-    }
-    free(path);
-    return message;
+    const char *argv[] = { bridge, packet, "--ct-next", "trk,new" };
+    return control_ask("ovs-vswitchd", TRACE_TIMEOUT_MS, "ofproto/trace", argv,
+                       ARRAY_SIZE(argv), replyp);
 }
 
 char *

@@ -10,6 +10,7 @@
 #include "bridge.h"
 #include "compile.h"
 #include "ovsdb.h"
+#include "shrink.h"
 #include "ovs-thread.h"
 #include "timeval.h"
 #include "util.h"
@@ -177,7 +178,10 @@ handle_bridge(const struct job *job, struct bridge *bridge, struct ovsdb *db)
 
     result->first = !result->installed.n;
     compile_for(job->topology, job->options, &result->installed, result);
-    if (job->options->read_only) {
+    result->refusal = shrink_check(job->topology, result->ports,
+                                   &result->installed,
+                                   job->options->min_kept_percent);
+    if (job->options->read_only || result->refusal) {
         return NULL;
     }
     if (job->options->reports) {
@@ -215,6 +219,7 @@ run_job(void *job_)
     }
     if (!result->error) {
         result->error = handle_bridge(job, bridge, db);
+        result->unsure = bridge_is_unsure(bridge);
     }
     ovsdb_close(db);
     bridge_close(bridge);
@@ -277,6 +282,7 @@ push_results_destroy(struct push_result *results, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         free(results[i].error);
+        free(results[i].refusal);
         free(results[i].warning);
         ports_destroy(results[i].ports);
         flow_set_destroy(&results[i].installed);

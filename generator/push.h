@@ -27,6 +27,8 @@ struct push_options {
     time_t now;                 /* Which links are within their validity. */
     bool read_only;             /* Compare, but change nothing. */
     bool read_idle;             /* Also read when flows were last used. */
+    int min_kept_percent;       /* Refuse to keep less of what is installed:
+                                 * see shrink.h. */
     bool read_foreign;          /* Also read flows of others. */
 };
 
@@ -34,6 +36,9 @@ struct push_options {
 struct push_result {
     const char *target;         /* As given. */
     char *error;                /* NULL if all went well. */
+    bool unsure;                /* With 'error': it may have the new flows. */
+    char *refusal;              /* Why nothing was changed: see shrink.h; or
+                                 * NULL. */
     char *warning;              /* May be NULL. */
     bool first;                 /* There was nothing of ours before. */
     struct diff_counts counts;
@@ -62,6 +67,12 @@ struct push_result *push_prepare(const struct topology *, const char *target,
                                  struct ports *ports,
                                  const struct flow_set *installed,
                                  const struct push_options *);
+
+/* Gives the bridge of 'result' the flows back that were there before it was
+ * pushed to, in one atomic bundle, and their ports the flood setting.  Returns
+ * an error that the caller must free. */
+char *push_back(const struct push_result *result, const struct push_options *)
+    OVS_WARN_UNUSED_RESULT;
 
 /* Takes all that is ours off 'target': flows, meters, flood settings.  Of the
  * options, 'db' and 'timeout_ms' count; '*n_removed' is the number of flows.

@@ -16,22 +16,19 @@
 
 #define MAX_RESULTS 25000       /* GitHub refuses a run with more. */
 
-struct rule {
-    const char *id, *name, *level, *summary, *help;
-};
-
-/* By outcome_kind, without OUTCOME_PASS; "ruleIndex" counts from 0 here. */
-static const struct rule rules[] = {
+/* By outcome_kind, without OUTCOME_PASS; OUTCOME_RISK has rules of its own.
+ * "ruleIndex" counts from 0 here, and goes on in outcomes->rules. */
+static const struct outcome_rule rules[] = {
     { "sdfw-warning", "ManifestWarning", "warning",
       "A manifest says something that is hardly meant.",
-      "It can be pushed as it is.  The message says what is odd." },
+      "It can be pushed as it is.  The message says what is odd.", 0 },
     { "sdfw-error", "ManifestError", "error", "A manifest is wrong.",
       "Nothing can be pushed until it is right.  The message says what would "
-      "be right; sdfw-manifest(5) has every element." },
+      "be right; sdfw-manifest(5) has every element.", 0 },
     { "sdfw-expect", "ExpectationFailed", "error",
       "An <expect> assertion does not hold.",
       "Either a link is missing or too wide, or the assertion is outdated.  "
-      "\"sdfw trace\" shows what decides." },
+      "\"sdfw trace\" shows what decides.", 0 },
 };
 
 static struct json *
@@ -44,7 +41,7 @@ text_object(const char *text)
 }
 
 static struct json *
-rule_object(const struct rule *rule)
+rule_object(const struct outcome_rule *rule)
 {
     struct json *level = json_object_create();
     json_object_put_string(level, "level", rule->level);
@@ -55,6 +52,15 @@ rule_object(const struct rule *rule)
     json_object_put(object, "fullDescription", text_object(rule->summary));
     json_object_put(object, "help", text_object(rule->help));
     json_object_put(object, "defaultConfiguration", level);
+    if (rule->score) {
+        /* GitHub's scale, which makes it an alert of security. */
+        struct json *properties = json_object_create();
+        json_object_put_format(properties, "security-severity", "%d.%d",
+                               rule->score / 10, rule->score % 10);
+        json_object_put(properties, "tags", json_array_create_1(
+            json_string_create("security")));
+        json_object_put(object, "properties", properties);
+    }
     return object;
 }
 
@@ -106,13 +112,19 @@ location_object(const struct outcome *o)
 }
 
 static struct json *
-result_object(const struct outcome *o)
+result_object(const struct outcomes *outcomes, const struct outcome *o)
 {
-    size_t index = o->kind - OUTCOME_WARNING;
+    const struct outcome_rule *rule = o->rule ? o->rule
+                                      : &rules[o->kind - OUTCOME_WARNING];
+    size_t index = o->rule ? ARRAY_SIZE(rules) + (rule - outcomes->rules)
+                           : rule - rules;
     struct json *object = json_object_create();
-    json_object_put_string(object, "ruleId", rules[index].id);
+    json_object_put_string(object, "ruleId", rule->id);
     json_object_put(object, "ruleIndex", json_integer_create(index));
-    json_object_put_string(object, "level", rules[index].level);
+    json_object_put_string(object, "level", rule->level);
+    if (o->score) {
+        json_object_put(object, "rank", json_integer_create(o->score));
+    }
     json_object_put(object, "message", text_object(o->message));
     json_object_put(object, "locations",
                     json_array_create_1(location_object(o)));
@@ -130,11 +142,14 @@ automation_object(const struct outcomes *outcomes)
 }
 
 static struct json *
-tool_object(void)
+tool_object(const struct outcomes *outcomes)
 {
     struct json *list = json_array_create_empty();
     for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
         json_array_add(list, rule_object(&rules[i]));
+    }
+    for (size_t i = 0; i < outcomes->n_rules; i++) {
+        json_array_add(list, rule_object(&outcomes->rules[i]));
     }
     struct json *driver = json_object_create();
     json_object_put_string(driver, "name", "sdfw");
@@ -147,13 +162,14 @@ tool_object(void)
 
 /* In place of the last result that a run may have. */
 static struct json *
-rest_object(const struct outcome *first, size_t n)
+rest_object(const struct outcomes *outcomes, const struct outcome *first,
+            size_t n)
 {
     char *text = xasprintf("%zu more findings are not in this document; the "
                            "text of sdfw has all", n);
     struct outcome rest = *first;
     rest.message = text;
-    struct json *object = result_object(&rest);
+    struct json *object = result_object(outcomes, &rest);
     free(text);
     return object;
 }
@@ -170,15 +186,15 @@ results_array(const struct outcomes *outcomes)
             continue;
         }
         if (++n < MAX_RESULTS) {
-            json_array_add(results, result_object(o));
+            json_array_add(results, result_object(outcomes, o));
         } else if (n == MAX_RESULTS) {
             last = o;
         }
     }
     if (last) {
         json_array_add(results, n > MAX_RESULTS
-                       ? rest_object(last, n - MAX_RESULTS + 1)
-                       : result_object(last));
+                       ? rest_object(outcomes, last, n - MAX_RESULTS + 1)
+                       : result_object(outcomes, last));
     }
     return results;
 }
@@ -187,7 +203,7 @@ void
 outcomes_print_sarif(const struct outcomes *outcomes, FILE *stream)
 {
     struct json *run = json_object_create();
-    json_object_put(run, "tool", tool_object());
+    json_object_put(run, "tool", tool_object(outcomes));
     json_object_put(run, "automationDetails", automation_object(outcomes));
     json_object_put(run, "results", results_array(outcomes));
     struct json *log = json_object_create();

@@ -27,7 +27,8 @@
 static const struct command *const commands[] = {
     &check_command, &compile_command, &plan_command, &push_command,
     &show_command, &diff_command, &trace_command, &test_command,
-    &explain_command, &attest_command, &learn_command,
+    &verify_command, &explain_command, &attest_command, &clear_command,
+    &learn_command,
 };
 
 struct option_help {
@@ -51,10 +52,17 @@ static const struct option_help option_table[] = {
     { "table-base", "N", "first of our tables on the bridge (default: 100)" },
     { "at", "TIME", "judge links as of TIME, such as 2026-01-31T08:00:00Z, "
       "instead of now" },
+    { "max-shrink", "PERCENT", "refuse if more of the links, or of the "
+      "workloads, that are installed would go (default: 100)" },
+    { "force", NULL, "whatever --max-shrink says" },
     { "segment", "NAME", "the segment of addresses for which none is told" },
     { "key", "FILE", "sign by this private key of Ed25519 (PEM)" },
     { "verify", NULL, "verify the statements in FILEs" },
     { "public-key", "FILE", "... by this key (PEM)" },
+    { "catalogue", "FILE", "what the site knows and accepts, on top of the "
+      "built-in catalogue" },
+    { "fail-on", "VERDICT", "dangerous (default), unusual or unknown: "
+      "exit with 4 if there is that or worse" },
     { "profile", "FILE", "the profile, which is made if need be" },
     { "topology", "TOPOLOGY", "the services that are there, and the links "
       "that need not be learned" },
@@ -66,7 +74,16 @@ static const struct option_help option_table[] = {
       "each application" },
     { "per", "WHAT", "... for each application (default) or workload" },
     { "flows", NULL, "show flows too" },
-    { "quiet", NULL, "no warnings; push, check, diff and test: no "
+    { "inventory", "FILE", "the bridges in FILE, see sdfw-inventory(5), "
+      "instead of --bridge" },
+    { "parallel", "N", "so many hosts at once (default: 16)" },
+    { "max-fail", "N", "start no more hosts after more than N failed "
+      "(default: try all)" },
+    { "canary-wait", "SECONDS", "watch deviations on canaries for so long "
+      "before and after (default: 30; 0: do not)" },
+    { "canary-rise", "N", "roll back if deviations rise by more than half "
+      "and N packets a second (default: 1)" },
+    { "quiet", NULL, "no warnings; push, check, diff, test and verify: no "
       "summary" },
     { "private-key", "FILE", "for ssl: our private key (PEM)" },
     { "certificate", "FILE", "for ssl: our certificate (PEM)" },
@@ -218,6 +235,25 @@ set_tls_file(struct options *options, const char *name, const char *value)
     }
 }
 
+/* An inventory says what these say. */
+static void
+check_inventory(const struct options *options)
+{
+    if (options->inventory
+        && (options->n_bridges || options->db || options->ports_file
+            || options->n_tls_files)) {
+        usage_error(options->command, "--inventory says which bridges and "
+                    "how; leave out --bridge, --db, --ports, --private-key, "
+                    "--certificate and --ca-cert");
+    } else if (!options->inventory
+               && (options->parallel || options->max_fail >= 0
+                   || options->canary_wait_s >= 0
+                   || options->canary_rise >= 0)) {
+        usage_error(options->command, "--parallel, --max-fail and --canary-* "
+                    "want --inventory");
+    }
+}
+
 static void
 check_tls(const struct options *options)
 {
@@ -245,15 +281,36 @@ set_format(const struct command *command, struct options *options,
     }
 }
 
+static const char **
+add_value(const char **values, size_t *n, const char *value)
+{
+    values = xrealloc(values, (*n + 1) * sizeof *values);
+    values[(*n)++] = value;
+    return values;
+}
+
+static void
+set_fail_on(struct options *options, const char *value)
+{
+    if (!verify_verdict_from_string(value, &options->fail_on)
+        || options->fail_on == VERIFY_KNOWN_GOOD) {
+        usage_error(options->command, "--fail-on wants dangerous, unusual or "
+                    "unknown, not \"%s\"", value);
+    }
+}
+
 static void
 set_option(const struct command *command, struct options *options,
            const char *name, const char *value)
 {
     if (!strcmp(name, "bridge")) {
-        options->bridges = xrealloc(options->bridges,
-                                    (options->n_bridges + 1)
-                                    * sizeof *options->bridges);
-        options->bridges[options->n_bridges++] = value;
+        options->bridges = add_value(options->bridges, &options->n_bridges,
+                                     value);
+    } else if (!strcmp(name, "catalogue")) {
+        options->catalogues = add_value(options->catalogues,
+                                        &options->n_catalogues, value);
+    } else if (!strcmp(name, "fail-on")) {
+        set_fail_on(options, value);
     } else if (!strcmp(name, "db")) {
         options->db = value;
     } else if (!strcmp(name, "ports")) {
@@ -269,8 +326,23 @@ set_option(const struct command *command, struct options *options,
                                            MAX_TABLE_BASE);
     } else if (!strcmp(name, "at")) {
         options->now = parse_time(options, value);
+    } else if (!strcmp(name, "max-shrink")) {
+        options->max_shrink = parse_number(options, name, value, 0, 100);
+    } else if (!strcmp(name, "force")) {
+        options->force = true;
     } else if (!strcmp(name, "segment")) {
         options->segment = value;
+    } else if (!strcmp(name, "inventory")) {
+        options->inventory = value;
+    } else if (!strcmp(name, "parallel")) {
+        options->parallel = parse_number(options, name, value, 1, 1000);
+    } else if (!strcmp(name, "max-fail")) {
+        options->max_fail = parse_number(options, name, value, 0, 1000000);
+    } else if (!strcmp(name, "canary-wait")) {
+        options->canary_wait_s = parse_number(options, name, value, 0, 86400);
+    } else if (!strcmp(name, "canary-rise")) {
+        options->canary_rise = parse_number(options, name, value, 0,
+                                            1000000000);
     } else if (!strcmp(name, "key")) {
         options->key = value;
     } else if (!strcmp(name, "public-key")) {
@@ -358,6 +430,7 @@ parse_arguments(const struct command *command, int argc, char *argv[],
         usage_error(command->name, "%s wants %s", command->name,
                     command->arguments);
     }
+    check_inventory(options);
     check_tls(options);
 }
 
@@ -414,12 +487,16 @@ main(int argc, char *argv[])
             struct options options = {
                 .command = name, .timeout_s = 30, .adopt_s = 300,
                 .table_base = DEFAULT_TABLE_BASE, .now = time(NULL),
+                .max_fail = -1, .canary_wait_s = -1, .canary_rise = -1,
+                .max_shrink = 100,
+                .fail_on = VERIFY_DANGEROUS,
                 .digests = commands[i]->digests,
             };
             parse_arguments(commands[i], argc, argv, &options);
             int status = commands[i]->run(&options);
             free(options.bridges);
             free(options.topologies);
+            free(options.catalogues);
             free(options.arguments);
             return status;
         }

@@ -19,9 +19,8 @@
 
 #include "check.h"
 #include "util.h"
+#include "xml-language.h"
 
-#define NAMESPACE "urn:ovs-sdfw:manifest:1"
-#define BEGINNING "<manifest xmlns=\"" NAMESPACE "\" version=\"1\">"
 #define MAX_SHOWN 64            /* Bytes of a wrong value. */
 
 struct name_list {
@@ -36,6 +35,7 @@ struct element {
 };
 
 struct xml_schema {
+    const struct xml_language *language;
     xmlDoc *doc;                /* The file, for names; used by 'schema'. */
     xmlSchema *schema;
     struct shash elements;      /* By name; data is struct element. */
@@ -160,9 +160,10 @@ join_names(const struct name_list *list)
 /* Elements and attributes that do not belong. */
 
 static bool
-is_ours(const xmlNode *node)
+is_ours(const struct validation *v, const xmlNode *node)
 {
-    return node->ns && !strcmp((const char *) node->ns->href, NAMESPACE);
+    return node->ns && !strcmp((const char *) node->ns->href,
+                               v->schema->language->namespace);
 }
 
 static void
@@ -211,7 +212,9 @@ report_element(const struct validation *v, const xmlNode *node,
                  "no elements", name, parent);
     } else if (known && holds_name(allowed, name)) {
         error_at(v, node, "element '%s' is of another namespace; that of "
-                 "manifests is " NAMESPACE, name);
+                 "%s %s is %s", name, v->schema->language->article,
+                 v->schema->language->root,
+                 v->schema->language->namespace);
     } else if (known) {
         error_at(v, node, "element '%s' does not belong in '%s', which may "
                  "hold %s", name, parent, names);
@@ -233,10 +236,10 @@ weed(const struct validation *v, xmlNode *node)
     for (xmlNode *child = xml_first(node); child; child = next) {
         const char *name = (const char *) child->name;
         next = xml_next(child);
-        if (!is_ours(child) || !holds_name(allowed, name)) {
+        if (!is_ours(v, child) || !holds_name(allowed, name)) {
             const char *nearest
-                = is_ours(child) ? check_nearest(name, allowed->names,
-                                                 allowed->n) : NULL;
+                = is_ours(v, child)
+                  ? check_nearest(name, allowed->names, allowed->n) : NULL;
             report_element(v, child, allowed, nearest);
             if (!nearest) {
                 node->extra = true;     /* Not empty: see missing_child(). */
@@ -251,55 +254,6 @@ weed(const struct validation *v, xmlNode *node)
 }
 
 /* Missing parts and wrong values. */
-
-/* What a right value of an element or attribute looks like. */
-static const char *
-value_hint(const char *element, const char *name)
-{
-    static const struct {
-        const char *name;
-        const char *hint;
-    } hints[] = {
-        { "mac", "a MAC such as 52:54:00:12:34:56" },
-        { "address", "an address such as 10.0.0.11 or fd00::11" },
-        { "prefix", "a prefix such as 10.0.0.0/8 or fd00::/8" },
-        { "except", "a prefix such as 10.0.0.0/8 or fd00::/8" },
-        { "port", "ports such as 443 or 80,443,8000-8100" },
-        { "mode", "learn, audit or enforce" },
-        { "vlan", "a VLAN from 1 to 4094" },
-        { "name", "a name such as web-1: at most 63 letters, digits, '.', "
-                  "'_' and '-', beginning with a letter or digit" },
-        { "segment", "the name of a segment, such as blue" },
-        { "from", "an end such as web, billing/api or internet" },
-        { "to", "an end such as web, billing/api or internet" },
-        { "workload", "SERVICE/WORKLOAD such as web/web-1" },
-        { "protocol", "tcp, udp, sctp, icmp, icmp6 or a protocol number" },
-        { "verdict", "allow or deny" },
-        { "number", "an IP protocol number from 0 to 255" },
-        { "type", "an ICMP type: a number from 0 to 255 or a name such as "
-                  "echo-request" },
-        { "code", "an ICMP code from 0 to 255" },
-        { "not-before", "a time with its zone such as "
-                        "2026-12-31T18:00:00Z" },
-        { "not-after", "a time with its zone such as 2026-12-31T18:00:00Z" },
-        { "external-id", "KEY=VALUE such as vm-name=web-1" },
-        { "interface", "the name of an interface such as vnet3" },
-        { "iface-id", "the external_ids:iface-id of an interface" },
-        { "href", "the name of a file such as parts/web.xml" },
-    };
-    if (!strcmp(name, "version") && !strcmp(element, "manifest")) {
-        return "1, the version of the manifest language";
-    }
-    if (!strcmp(name, "port") && !strcmp(element, "expect")) {
-        return "one port from 0 to 65535";
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(hints); i++) {
-        if (!strcmp(hints[i].name, name)) {
-            return hints[i].hint;
-        }
-    }
-    return "a text of at most 1024 characters";
-}
 
 /* The attribute that 'message' of libxml2 is about, or NULL. */
 static char *
@@ -325,11 +279,11 @@ value_error(const struct validation *v, xmlNode *node, const char *message)
     if (attribute) {
         error_at(v, node, "%s=\"%.*s%s\" on '%s' is not right; expected %s",
                  attribute, shown, value ? value : "", more, element,
-                 value_hint(element, attribute));
+                 xml_language_hint(v->schema->language, element, attribute));
     } else {
         error_at(v, node, "'%.*s%s' in '%s' is not right; expected %s", shown,
                  value ? value : "", more, element,
-                 value_hint(element, element));
+                 xml_language_hint(v->schema->language, element, element));
     }
     free(attribute);
 }
@@ -342,7 +296,8 @@ missing_attribute(const struct validation *v, const xmlNode *node,
     const char *element = (const char *) node->name;
     error_at(v, node, "'%s' needs the attribute '%s': %s", element,
              attribute ? attribute : "?",
-             value_hint(element, attribute ? attribute : "?"));
+             xml_language_hint(v->schema->language, element,
+                               attribute ? attribute : "?"));
     free(attribute);
 }
 
@@ -409,15 +364,17 @@ xml_validate(xmlDoc *doc, const struct xml_schema *schema, const char *name,
 {
     struct validation v = { .schema = schema, .name = name,
                             .report = report };
+    const struct xml_language *l = schema->language;
     xmlNode *root = xmlDocGetRootElement(doc);
-    if (!xml_is(root, "manifest")) {
-        error_at(&v, root, "the root is '%s'; a manifest begins with "
-                 BEGINNING, root->name);
+    if (!xml_is(root, l->root)) {
+        error_at(&v, root, "the root is '%s'; %s %s begins with %s",
+                 root->name, l->article, l->root, l->beginning);
         return false;
     }
-    if (!is_ours(root)) {
-        error_at(&v, root, "'manifest' has %s; it begins with " BEGINNING,
-                 root->ns ? "an unknown namespace" : "no namespace");
+    if (!is_ours(&v, root)) {
+        error_at(&v, root, "'%s' has %s; it begins with %s", l->root,
+                 root->ns ? "an unknown namespace" : "no namespace",
+                 l->beginning);
         return false;
     }
     if (run_schema(doc, &v, ignore_error)) {
@@ -435,27 +392,30 @@ xml_validate(xmlDoc *doc, const struct xml_schema *schema, const char *name,
 
 /* The schema. */
 
-/* schemas/manifest.xsd, which the linker puts into the program (Makefile). */
-extern const char _binary_schemas_manifest_xsd_start[];
-extern const char _binary_schemas_manifest_xsd_end[];
-
 struct xml_schema *
-xml_schema_create(void)
+xml_schema_create(const struct xml_language *language)
 {
-    const char *text = _binary_schemas_manifest_xsd_start;
-    xmlDoc *doc = xmlReadMemory(text, _binary_schemas_manifest_xsd_end - text,
-                                "manifest.xsd", NULL, XML_PARSE_NONET);
+    xmlDoc *doc = xmlReadMemory(language->schema,
+                                language->schema_end - language->schema,
+                                "schema.xsd", NULL, XML_PARSE_NONET);
     xmlSchemaParserCtxt *parser = xmlSchemaNewDocParserCtxt(doc);
     xmlSchema *schema = xmlSchemaParse(parser);
     xmlSchemaFreeParserCtxt(parser);
     ovs_assert(schema);         /* It is part of the program. */
 
     struct xml_schema *result = xmalloc(sizeof *result);
+    result->language = language;
     result->doc = doc;
     result->schema = schema;
     shash_init(&result->elements);
     index_elements(result, xmlDocGetRootElement(doc));
     return result;
+}
+
+const struct xml_language *
+xml_schema_language(const struct xml_schema *schema)
+{
+    return schema->language;
 }
 
 void

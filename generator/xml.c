@@ -1,4 +1,4 @@
-/* One manifest file: see xml.h.
+/* One file: see xml.h.
  *
  * Entities and document types are refused, the network is never asked, and
  * size and depth are limited: a manifest may come from another team. */
@@ -26,6 +26,7 @@
 /* Where messages of libxml2 go. */
 struct sink {
     const char *name;           /* The file. */
+    const struct xml_language *language;
     struct report *report;
     bool refused;               /* By us, and said. */
 };
@@ -117,8 +118,9 @@ start_element(void *parser_, const xmlChar *name, const xmlChar *prefix,
         }
     }
     if (parser->nameNr > MAX_DEPTH) {
-        error_at(sink, line, "elements are nested deeper than %d; a manifest "
-                 "needs 5 levels", MAX_DEPTH);
+        error_at(sink, line, "elements are nested deeper than %d; %s %s "
+                 "needs %d levels", MAX_DEPTH, sink->language->article,
+                 sink->language->root, sink->language->levels);
         sink->refused = true;
         xmlStopParser(parser);
         return;
@@ -162,7 +164,7 @@ syntax_hint(int code)
     case XML_ERR_TAG_NOT_FINISHED:
         return "; close it with </...>";
     case XML_ERR_DOCUMENT_END:
-        return "; a file has one <manifest> and nothing after it";
+        return "; a file has one root element and nothing after it";
     case XML_ERR_INVALID_CHAR:
     case XML_ERR_INVALID_ENCODING:
     case XML_ERR_UNSUPPORTED_ENCODING:
@@ -185,9 +187,9 @@ syntax_error(void *sink_, xmlError *e)
     sink->refused = true;
     char *message = xmemdup0(e->message, strcspn(e->message, "\n"));
     if (e->code == XML_ERR_DOCUMENT_EMPTY) {
-        error_at(sink, e->line, "this is not XML; a manifest begins with "
-                 "<manifest xmlns=\"urn:ovs-sdfw:manifest:1\" "
-                 "version=\"1\">");
+        error_at(sink, e->line, "this is not XML; %s %s begins with %s",
+                 sink->language->article, sink->language->root,
+                 sink->language->beginning);
     } else if (e->code == XML_ERR_TAG_NAME_MISMATCH && e->str1 && e->str2) {
         error_at(sink, e->line, "'</%s>' does not close '<%s>' of line %d; "
                  "close that first, with '</%s>'", e->str2, e->str1, e->int1,
@@ -223,24 +225,33 @@ parse(const char *text, size_t size, struct sink *sink)
 }
 
 xmlDoc *
-xml_read(const char *file, const char *name, const struct xml_schema *schema,
-         struct report *report)
+xml_read_text(const char *text, size_t size, const char *name,
+              const struct xml_schema *schema, struct report *report)
 {
-    struct sink sink = { .name = name, .report = report };
-    size_t size;
-    char *error;
-    char *text = read_file(file, &size, &error);
-    if (!text) {
-        error_at(&sink, 0, "%s", error);
-        free(error);
-        return NULL;
-    }
+    struct sink sink = { .name = name, .report = report,
+                         .language = xml_schema_language(schema) };
     xmlDoc *doc = parse(text, size, &sink);
-    free(text);
     if (doc && !xml_validate(doc, schema, name, report)) {
         xmlFreeDoc(doc);
         doc = NULL;
     }
+    return doc;
+}
+
+xmlDoc *
+xml_read(const char *file, const char *name, const struct xml_schema *schema,
+         struct report *report)
+{
+    size_t size;
+    char *error;
+    char *text = read_file(file, &size, &error);
+    if (!text) {
+        report_error(report, (struct location) { .file = name }, "%s", error);
+        free(error);
+        return NULL;
+    }
+    xmlDoc *doc = xml_read_text(text, size, name, schema, report);
+    free(text);
     return doc;
 }
 

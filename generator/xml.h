@@ -1,4 +1,5 @@
-/* One manifest file: parsed by libxml2 and validated against the schema.
+/* One file, of manifests, catalogues or inventories: parsed by libxml2 and
+ * validated against the schema of its language.
  *
  * libxml2's way to say what is wrong is made into ours: file, line, what is
  * wrong and what would be right. */
@@ -9,16 +10,22 @@
 #include <libxml/tree.h>
 
 #include "report.h"
+#include "xml-language.h"
 
-/* A schema that is ready for use, or NULL after an error in 'report'.  The
- * caller frees it with xml_schema_destroy(). */
-struct xml_schema *xml_schema_create(void);
+/* The schema of a language, ready for use.  The caller frees it with
+ * xml_schema_destroy(). */
+struct xml_schema *xml_schema_create(const struct xml_language *);
+const struct xml_language *xml_schema_language(const struct xml_schema *);
 void xml_schema_destroy(struct xml_schema *);
 
 /* Parses and validates 'file', which findings call 'name'.  Returns NULL after
  * an error; otherwise the caller frees the document with xmlFreeDoc(). */
 xmlDoc *xml_read(const char *file, const char *name,
                  const struct xml_schema *, struct report *);
+
+/* The same of the 'size' bytes at 'text'. */
+xmlDoc *xml_read_text(const char *text, size_t size, const char *name,
+                      const struct xml_schema *, struct report *);
 
 /* SHA-256 of the canonical form of 'doc' (Canonical XML 1.0, without
  * comments), in hexadecimal.  The caller frees it. */

@@ -26,6 +26,7 @@ static const struct {
     [ACCOUNT_ABSORBING] = { TABLE_REPORT_TUPLE, true },
     [ACCOUNT_ABSORBING_PAIR] = { TABLE_REPORT_PAIR, true },
     [ACCOUNT_ABSORBING_SOURCE] = { TABLE_REPORT_SOURCE, true },
+    [ACCOUNT_ANSWERS] = { TABLE_VERDICT, false },
 };
 BUILD_ASSERT_DECL(ARRAY_SIZE(sums) == ACCOUNT_METERED);
 
@@ -61,6 +62,9 @@ sum_request(size_t i, int of_version, uint8_t table_base)
         .table_id = table_base + sums[i].table,
     };
     match_init_catchall(&request.match);
+    if (i == ACCOUNT_ANSWERS) {
+        match_set_ct_mark_masked(&request.match, MARK_AUDIT, MARK_ID_MASK);
+    }
     return ofputil_encode_flow_stats_request(
         &request, ofputil_protocol_from_ofp_version(of_version));
 }
@@ -168,6 +172,7 @@ accounting_balance(const struct accounting *a, struct account_balance *b)
         .deviating = SINCE(counts[ACCOUNT_DEVIATING]),
         .offered = SINCE(counts[ACCOUNT_OFFERED]),
         .absorbed = absorbed(last) - absorbed(base),
+        .answers = SINCE(counts[ACCOUNT_ANSWERS]),
         .received = SINCE(n_received),
         .unseen = SINCE(n_unseen),
         .metered = SINCE(counts[ACCOUNT_METERED]),
@@ -175,7 +180,7 @@ accounting_balance(const struct accounting *a, struct account_balance *b)
         .time_ms = last->time_ms,
     };
 #undef SINCE
-    b->missing = b->deviating - b->offered - b->absorbed;
+    b->missing = b->deviating - b->offered - b->absorbed - b->answers;
     b->untold = b->offered - b->received - b->unseen;
     return true;
 }

@@ -1,8 +1,9 @@
 /* Is every deviating packet accounted for?
  *
  * Open vSwitch counts the packets of DEVIATION, those that REPORT's learned
- * flows absorb, and those that TELL offers to sdfwd.  The first is the sum of
- * the others, and so must be what sdfwd has heard of.
+ * flows absorb, those that TELL offers to sdfwd, and, where deviations pass,
+ * answers to them.  The first is the sum of the others, and so must be what
+ * sdfwd has heard of.
  *
  * Counters are read by aggregate and meter statistics requests on the
  * bridge's connection, and told as since the last time when all was known:
@@ -26,6 +27,7 @@ enum account {
                                  * tuple, */
     ACCOUNT_ABSORBING_PAIR,     /* ... by hosts, */
     ACCOUNT_ABSORBING_SOURCE,   /* ... by port. */
+    ACCOUNT_ANSWERS,            /* To deviations that pass. */
     ACCOUNT_METERED,            /* Dropped by meters, duplicates included. */
     N_ACCOUNTS,
 };
@@ -50,9 +52,11 @@ struct accounting {
 
 /* Sums for people, all since the base. */
 struct account_balance {
-    uint64_t deviating;         /* = offered + absorbed + missing. */
+    uint64_t deviating;         /* = offered + absorbed + answers
+                                 *   + missing. */
     uint64_t offered;           /* = received + unseen + untold. */
     uint64_t absorbed;
+    uint64_t answers;           /* Told with what they answer. */
     long long int missing;      /* 0, unless flows were changed by others. */
     uint64_t received, unseen;
     long long int untold;       /* In no record: see docs/deviations.md. */

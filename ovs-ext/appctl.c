@@ -4,9 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <openvswitch/json.h>
@@ -16,6 +19,7 @@
 #include "dirs.h"
 #include "json-stream.h"
 #include "jsonrpc.h"
+#include "socket-util.h"
 #include "util.h"
 
 #define MAX_ARGS 16
@@ -124,6 +128,9 @@ answer_request(struct session *session, const struct jsonrpc_msg *request)
         ok = run_command(session->appctl, request->method, argc, argv,
                          &answer);
     }
+    if (answer.length && ds_last(&answer) != '\n') {
+        ds_put_char(&answer, '\n'); /* ovs-appctl goes on after it. */
+    }
     struct json *text = json_string_create(ds_cstr(&answer));
     struct jsonrpc_msg *reply
         = ok ? jsonrpc_create_reply(text, request->id)
@@ -186,6 +193,54 @@ accepted(int fd, void *appctl_)
     ovs_list_push_back(&appctl->sessions, &session->list_node);
 }
 
+/* A killed process leaves its socket.  Only one has the lock, so what nobody
+ * listens on nobody needs. */
+static void
+remove_if_stale(const char *file)
+{
+    struct stat st;
+    int fd = lstat(file, &st) || !S_ISSOCK(st.st_mode) ? -1
+             : make_unix_socket(SOCK_STREAM, true, NULL, file);
+    if (fd >= 0) {
+        close(fd);
+    } else if (fd == -ECONNREFUSED) {
+        unlink(file);
+    }
+}
+
+static void
+remove_stale_sockets(const struct appctl *appctl)
+{
+    char *pattern = xasprintf("%s/%s.[0-9]*.ctl", ovs_rundir(),
+                              appctl->program);
+    glob_t found;
+    if (!glob(pattern, GLOB_NOSORT, NULL, &found)) {
+        for (size_t i = 0; i < found.gl_pathc; i++) {
+            remove_if_stale(found.gl_pathv[i]);
+        }
+        globfree(&found);
+    }
+    free(pattern);
+}
+
+char *
+appctl_check_alone(const char *program)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    char *file = xasprintf("%s/%s.pid", ovs_rundir(), program);
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    bool held = fd >= 0 && !fcntl(fd, F_GETLK, &lock)
+                && lock.l_type != F_UNLCK;
+    if (fd >= 0) {
+        close(fd);
+    }
+    char *error = held ? xasprintf("another %s (process %ld) holds %s",
+                                   program, (long int) lock.l_pid, file)
+                  : NULL;
+    free(file);
+    return error;
+}
+
 /* The lock ends with the process, however that ends. */
 static char *
 write_pid_file(struct appctl *appctl)
@@ -222,6 +277,7 @@ appctl_create(struct loop *loop, const char *program,
                                     (long int) getpid());
     char *error = write_pid_file(appctl);
     if (!error) {
+        remove_stale_sockets(appctl);
         error = listener_create(loop, appctl->socket_file, accepted, appctl,
                                 &appctl->listener);
     }

@@ -20,6 +20,10 @@ struct appctl_command {
     bool (*run)(int argc, const char *argv[], struct ds *answer, void *aux);
 };
 
+/* Returns an error that the caller must free if 'program' runs in this
+ * OVS_RUNDIR. */
+char *appctl_check_alone(const char *program) OVS_WARN_UNUSED_RESULT;
+
 /* Listens, and writes and locks the pid file, so that there is one 'program'
  * in an OVS_RUNDIR.  'commands' ends with a NULL name; they,
  * "list-commands", "version" and "vlog/set" are answered. */

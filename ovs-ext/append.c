@@ -19,6 +19,13 @@ take_back(int fd, size_t *n)
     }
 }
 
+bool
+append_is_gone(int fd)
+{
+    struct stat st;
+    return !fstat(fd, &st) && !st.st_nlink;
+}
+
 int
 append_whole(int fd, const void *data_, size_t n, size_t *done)
 {

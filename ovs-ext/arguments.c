@@ -31,16 +31,19 @@ print_usage(FILE *stream)
           "from, say\n"
           "                         what is wrong with them and the manifests, "
           "and exit\n"
-          "  --once                 push once and exit\n"
+          "  --once                 push once and exit; not beside an sdfwd "
+          "that runs\n"
           "  --verbose=WHAT         what to log: see ovs-vswitchd(8)\n"
           "  --help, --version\n\n"
           "\"ovs-appctl -t sdfwd sdfw/status\" tells how it is, and "
           "\"list-commands\" what\nelse can be asked.\n\n"
-          "Settings can also be keys sdfw-NAME of other_config in the table "
-          "Open_vSwitch,\n"
-          "which are stronger than FILE and weaker than flags.\n\n"
-          "SIGHUP reads FILE and the manifests again.  For manifests that is "
-          "not needed:\n"
+          "Some settings can also be keys sdfw-NAME of other_config in the "
+          "table\n"
+          "Open_vSwitch, which are stronger than FILE and weaker than "
+          "flags:\n", stream);
+    settings_print_ovsdb(stream);
+    fputs("\nSIGHUP reads FILE and the manifests again.  For manifests that "
+          "is not needed:\n"
           "changes are noticed.\n"
           "Exit status: 0; 64 wrong usage or FILE; with --once and "
           "--check-config, 1 the\n"
@@ -101,7 +104,7 @@ parse_flags(int argc, char *argv[], struct daemon *d)
             d->once = true;
             break;
         case OPT_VERBOSE:
-            vlog_set_verbosity(optarg);
+            fail_on(vlog_set_levels_from_string(optarg));
             break;
         case OPT_HELP:
             print_usage(stdout);
@@ -142,6 +145,18 @@ arguments_parse(int argc, char *argv[], struct daemon *d)
     read_files(d);
 }
 
+/* One that runs has modes and limits of its own, which a push of another would
+ * replace behind its back. */
+static void
+check_alone(void)
+{
+    char *error = appctl_check_alone("sdfwd");
+    if (error) {
+        usage_error("%s and keeps the bridges; \"ovs-appctl -t sdfwd "
+                    "sdfw/reload\" makes it read the manifests", error);
+    }
+}
+
 void
 arguments_check(const struct daemon *d)
 {
@@ -149,5 +164,7 @@ arguments_check(const struct daemon *d)
         usage_error("sdfwd wants a TOPOLOGY");
     } else if (d->once && !settings_text(&d->settings, SETTING_BRIDGE)) {
         usage_error("sdfwd wants at least one --bridge");
+    } else if (d->once) {
+        check_alone();
     }
 }

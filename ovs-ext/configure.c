@@ -16,6 +16,7 @@
 #include "enabled.h"
 #include "manifest.h"
 #include "privileges.h"
+#include "sinks.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(configure);
@@ -77,21 +78,31 @@ tell_changes(const struct daemon *d, struct settings *before)
     return effects;
 }
 
+/* Returns what is wrong with a target, or NULL. */
+static char *
+check_target(const struct daemon *d, enum setting setting, const char *target)
+{
+    if (setting == SETTING_BRIDGE || setting == SETTING_DB) {
+        return strchr(target, ':') ? connection_check(d->loop, target) : NULL;
+    }
+    return sinks_check(setting, target);
+}
+
 /* A target that nothing can be connected to is a wrong value as well; 'where'
- * says where it stands.  Before there is a loop, the start finds it. */
+ * says where it stands.  Before there is a loop, the start finds it.  (Whether
+ * a file can be written may change.) */
 static void
 check_targets(const struct daemon *d, struct settings *settings,
               enum setting_source source, const char *where,
               struct svec *wrong)
 {
-    static const enum setting checked[] = { SETTING_BRIDGE, SETTING_DB };
+    static const enum setting checked[] = { SETTING_BRIDGE, SETTING_DB,
+                                            SETTING_SYSLOG };
     for (size_t i = 0; d->loop && i < ARRAY_SIZE(checked); i++) {
         struct svec *values = &settings->values[checked[i]][source];
         char *error = NULL;
         for (size_t j = 0; !error && j < values->n; j++) {
-            if (strchr(values->names[j], ':')) {
-                error = connection_check(d->loop, values->names[j]);
-            }
+            error = check_target(d, checked[i], values->names[j]);
         }
         if (error) {
             svec_add_nocopy(wrong, xasprintf("%s%s: %s", where,
@@ -253,6 +264,27 @@ configure_put_problems(const struct daemon *d, struct ds *s)
     }
 }
 
+/* Returns whether the targets that count are right, and says what is not. */
+static bool
+check_all_targets(const struct daemon *d)
+{
+    bool right = true;
+    for (int i = 0; i < N_SETTINGS; i++) {
+        const struct svec *values = settings_list(&d->settings, i);
+        for (size_t j = 0; j < values->n; j++) {
+            char *error = check_target(d, i, values->names[j]);
+            /* What TLS needs was told already. */
+            if (error && !svec_contains_unsorted(&d->wrong[FROM_DEFAULT],
+                                                 error)) {
+                fprintf(stderr, "%s\n", error);
+                right = false;
+            }
+            free(error);
+        }
+    }
+    return right;
+}
+
 /* Returns whether the manifests are right, and says what is not. */
 static bool
 check_manifests(const struct daemon *d)
@@ -308,6 +340,7 @@ configure_check(struct daemon *d, const char *ovsdb_error)
         free(error);
         right = false;
     }
+    right &= check_all_targets(d);
     return check_manifests(d) && right;
 }
 

@@ -6,13 +6,16 @@
 #include "accounting.h"
 #include "appctl.h"
 #include "book.h"
+#include "findings.h"
 #include "fold.h"
 #include "keeper.h"
 #include "link-use.h"
 #include "loop.h"
 #include "model.h"
+#include "modes.h"
 #include "openflow.h"
 #include "ovsdb-watch.h"
+#include "respond.h"
 #include "restore-wait.h"
 #include "settings.h"
 #include "sink.h"
@@ -44,6 +47,7 @@ struct bridge_state {
     bool reading_soon;          /* 'read_accounts' is set. */
     struct link_use use;        /* Counts of links: see web.h. */
     struct drift_state drift;
+    struct respond_state respond;
     struct attest_counts attested; /* Last. */
     long long int attested_ms;  /* When, since the epoch; 0: never. */
     char *attest_error;         /* NULL if it went well. */
@@ -85,12 +89,14 @@ struct daemon {
     struct keeper *keeper;
     struct attest_settings attest;
     struct timer *attest_timer; /* NULL: no statements. */
+    struct modes modes;         /* Set by hand. */
     struct topology_watch *topology_watch;
     struct ovsdb_watch *ovsdb_watch;
     struct restore_wait *restore_wait; /* NULL: not wanted. */
     struct bridge_state *bridges;
     const struct topology *topology; /* In force; NULL: none yet. */
     long long int loaded_ms;    /* When it was read, since the epoch. */
+    struct shash warnings;      /* Of it: see findings.h. */
     char *broken;               /* The first error of manifests that are not in
                                  * force, or NULL. */
     struct book book;

@@ -152,7 +152,10 @@ take_packet_in(struct bridge_state *b, const struct ofp_header *oh)
     struct deviation_key key;
     struct deviation_packet packet;
     struct deviation_frame frame;
-    if (deviation_from_packet_in(oh, b->daemon->table_base, &key, &packet,
+    struct captured captured;
+    if (captured_from_packet_in(oh, b->daemon->table_base, &captured)) {
+        tell_captured(b, &captured);
+    } else if (deviation_from_packet_in(oh, b->daemon->table_base, &key, &packet,
                                  &frame)) {
         key.bridge = b->index;
         b->accounting.n_received += book_packet_in(&b->daemon->book, &key,

@@ -5,22 +5,20 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
-#include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 
 #include <openvswitch/list.h>
 #include <openvswitch/vlog.h>
 
+#include "address.h"
 #include "loop-private.h"
 #include "packets.h"
-#include "socket-util.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(http);
@@ -115,22 +113,36 @@ refuse(struct evhttp_request *request, int status, const char *why)
     reply(request, status, "text/plain; charset=utf-8", &body);
 }
 
+/* The first parameter of the query with this name, decoded, or "".
+ * evhttp_parse_query_str() would take no parameter without "=". */
+static char *
+get_parameter(struct evhttp_request *request, const char *name)
+{
+    const char *p = evhttp_uri_get_query(
+        evhttp_request_get_evhttp_uri(request));
+    size_t n_name = strlen(name);
+    for (; p; p = strchr(p, '&')) {
+        p += *p == '&';
+        if (!strncmp(p, name, n_name) && p[n_name] == '=') {
+            const char *value = p + n_name + 1;
+            char *copy = xmemdup0(value, strcspn(value, "&"));
+            char *decoded = evhttp_uridecode(copy, 1, NULL);
+            free(copy);
+            return decoded;
+        }
+    }
+    return xstrdup("");
+}
+
 static void
 answer(struct http *http, struct evhttp_request *request,
        const struct http_resource *resource)
 {
-    struct evkeyvalq query = TAILQ_HEAD_INITIALIZER(query);
-    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
-    const char *text = evhttp_uri_get_query(uri);
-    if (text && evhttp_parse_query_str(text, &query)) {
-        refuse(request, HTTP_BADREQUEST, "the query makes no sense");
-        return;
-    }
-    const char *filter = evhttp_find_header(&query, "filter");
+    char *filter = get_parameter(request, "filter");
     struct http_answer made = { .status = HTTP_OK };
     ds_init(&made.body);
-    resource->get(filter ? filter : "", &made, http->aux);
-    evhttp_clear_headers(&query);
+    resource->get(filter, &made, http->aux);
+    free(filter);
     reply(request, made.status, resource->type, &made.body);
 }
 
@@ -276,12 +288,9 @@ static char *
 listen_on(struct loop *loop, const char *target, struct http *http)
 {
     struct sockaddr_storage ss;
-    char *full = xasprintf("%s%s", strchr(target, ':') ? "" : "127.0.0.1:",
-                           target);
-    bool ok = inet_parse_active(full, -1, &ss, false, NULL);
-    free(full);
-    if (!ok) {
-        return xasprintf("http wants [ADDRESS:]PORT, not \"%s\"", target);
+    char *error = address_parse_listener(target, &ss);
+    if (error) {
+        return error;
     }
     if (!is_loopback(&ss)) {
         VLOG_WARN("http %s: whoever reaches this address sees the topology "

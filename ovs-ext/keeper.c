@@ -37,7 +37,6 @@ struct keeper {
     struct timer *window;       /* A link becomes valid, or ceases to be. */
 
     struct topology *topology;  /* In force; NULL: none yet. */
-    struct modes modes;
     bool modes_changed;         /* They are to be put into force. */
     struct work *work;          /* Under way, or NULL. */
     bool reload;                /* Wanted next. */
@@ -129,7 +128,7 @@ take_topology(struct keeper *keeper, struct work *work)
         }
         topology_destroy(keeper->topology);
         keeper->topology = work->topology;
-        modes_apply(&keeper->modes, keeper->topology, true);
+        modes_apply(keeper->settings.modes, keeper->topology, true);
         schedule_window(keeper);
     }
     set_all_dirty(keeper);
@@ -437,7 +436,7 @@ start(struct keeper *keeper)
     if (keeper->modes_changed) {
         /* No thread reads the topology now. */
         keeper->modes_changed = false;
-        modes_apply(&keeper->modes, keeper->topology, false);
+        modes_apply(keeper->settings.modes, keeper->topology, false);
         set_all_dirty(keeper);
     }
     struct work *work = work_create(&keeper->settings, &keeper->reports,
@@ -477,7 +476,6 @@ keeper_create(struct loop *loop, const struct keeper_settings *settings,
     keeper->aux = aux;
     keeper->bridges = xcalloc(settings->n_bridges + 1,
                               sizeof *keeper->bridges);
-    modes_init(&keeper->modes);
     keeper->done_fd = eventfd(0, EFD_CLOEXEC);
     if (keeper->done_fd < 0) {
         ovs_fatal(errno, "eventfd");
@@ -513,7 +511,6 @@ keeper_destroy(struct keeper *keeper)
         forget(&keeper->bridges[i]);
     }
     topology_destroy(keeper->topology);
-    modes_destroy(&keeper->modes);
     free(keeper->bridges);
     free(keeper);
 }
@@ -585,16 +582,11 @@ keeper_flows_changed(struct keeper *keeper)
 char *
 keeper_set_mode(struct keeper *keeper, const char *name, const char *mode)
 {
-    char *error = modes_set(&keeper->modes, keeper->topology, name, mode);
+    char *error = modes_set(keeper->settings.modes, keeper->topology, name,
+                            mode);
     if (!error && keeper->topology) {
         keeper->modes_changed = true;
         start(keeper);
     }
     return error;
-}
-
-const struct modes *
-keeper_modes(const struct keeper *keeper)
-{
-    return &keeper->modes;
 }

@@ -42,6 +42,7 @@ struct keeper_settings {
     uint8_t table_base;
     bool repairs_drift;         /* What others have changed. */
     const struct report_settings *reports;
+    struct modes *modes;        /* Set by hand, also before it was created. */
     const struct tls_settings *ssl;
     const struct attest_settings *attest; /* NULL: never. */
 };
@@ -99,9 +100,8 @@ void keeper_attest(struct keeper *);
 /* Somebody may have changed flows: reads back soon. */
 void keeper_flows_changed(struct keeper *);
 
-/* Modes that were set by hand: see modes.h. */
+/* Sets one by hand, and pushes: see modes.h. */
 char *keeper_set_mode(struct keeper *, const char *name, const char *mode)
     OVS_WARN_UNUSED_RESULT;
-const struct modes *keeper_modes(const struct keeper *);
 
 #endif /* keeper.h */

@@ -26,6 +26,7 @@
 #include <openvswitch/dynamic-string.h>
 #include <openvswitch/vlog.h>
 
+#include "address.h"
 #include "socket-util.h"
 #include "util.h"
 
@@ -295,8 +296,8 @@ parse_target(const struct loop *loop, const char *target, struct address *a)
     if (!strncmp(target, "unix:", 5)) {
         struct sockaddr_un *un = ALIGNED_CAST(struct sockaddr_un *, &a->ss);
         un->sun_family = AF_UNIX;
-        if (strlen(target + 5) >= sizeof un->sun_path) {
-            return xasprintf("%s: the name of a socket may have %"PRIuSIZE
+        if (!target[5] || strlen(target + 5) >= sizeof un->sun_path) {
+            return xasprintf("%s: the name of a socket has 1 to %"PRIuSIZE
                              " characters", target, sizeof un->sun_path - 1);
         }
         strcpy(un->sun_path, target + 5);
@@ -308,10 +309,13 @@ parse_target(const struct loop *loop, const char *target, struct address *a)
     if (!a->use_tls && strncmp(target, "tcp:", 4)) {
         return xasprintf("\"%s\" is no unix:FILE, tcp:ADDRESS:PORT or "
                          "ssl:ADDRESS:PORT", target);
-    } else if (!inet_parse_active(target + 4, -1, &a->ss, false, NULL)) {
-        return xasprintf("\"%s\" is no %.4sADDRESS:PORT; names of hosts are "
-                         "not looked up, an address is wanted", target,
-                         target);
+    }
+    char *why = address_parse(target + 4, 0, &a->ss);
+    if (why) {
+        char *error = xasprintf("\"%s\" is no %.4sADDRESS:PORT; %s", target,
+                                target, why);
+        free(why);
+        return error;
     } else if (a->use_tls && !a->tls) {
         return xasprintf("%s: %.4s needs private-key, certificate and "
                          "ca-cert", target, target);

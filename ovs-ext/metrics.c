@@ -200,7 +200,8 @@ put_account(struct ds *s, const char *bridge, const struct account_balance *n)
         long long int packets;
     } parts[] = {
         { "deviating", n->deviating }, { "offered", n->offered },
-        { "absorbed", n->absorbed }, { "missing", n->missing },
+        { "absorbed", n->absorbed }, { "answers", n->answers },
+        { "missing", n->missing },
         { "received", n->received }, { "unseen", n->unseen },
         { "untold", n->untold }, { "metered", n->metered },
     };
@@ -216,7 +217,7 @@ put_accounts(struct ds *s, const struct daemon *d)
 {
     put_head(s, "sdfw_account_packets", "gauge",
              "Deviating packets since the bridge connected or its flows "
-             "changed: deviating = offered + absorbed + missing; "
+             "changed: deviating = offered + absorbed + answers + missing; "
              "offered = received + unseen + untold.");
     for (size_t i = 0; i < d->bridge_names.n; i++) {
         struct account_balance balance;

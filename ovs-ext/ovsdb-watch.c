@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <openvswitch/json.h>
+#include <openvswitch/list.h>
 
 #include "dirs.h"
 #include "json-stream.h"
@@ -28,9 +29,14 @@ struct ovsdb_watch {
     bool up, told_down;
     struct ovsdb_rows rows;
     struct shash config_rows;   /* Open_vSwitch: one at most. */
-    struct json *transaction;   /* Its id, or NULL if none is under way. */
+    struct ovs_list transactions; /* That are under way. */
+};
+
+struct transaction {
+    struct ovs_list node;
+    struct json *id;
     void (*done)(bool ok, void *aux);
-    void *done_aux;
+    void *aux;
 };
 
 /* The tables that are watched, and where their rows are kept. */
@@ -54,6 +60,15 @@ rows_of(struct ovsdb_watch *watch, int table)
            : &watch->config_rows;
 }
 
+/* Takes it off the list. */
+static void
+transaction_destroy(struct transaction *t)
+{
+    ovs_list_remove(&t->node);
+    json_destroy(t->id);
+    free(t);
+}
+
 static void
 forget_rows(struct ovsdb_watch *watch)
 {
@@ -64,8 +79,10 @@ forget_rows(struct ovsdb_watch *watch)
         }
         shash_clear(rows_of(watch, i));
     }
-    json_destroy(watch->transaction);
-    watch->transaction = NULL;
+    struct transaction *t;
+    LIST_FOR_EACH_SAFE (t, node, &watch->transactions) {
+        transaction_destroy(t);
+    }
 }
 
 static const struct json *
@@ -183,15 +200,23 @@ monitor_request(void)
 static void
 transaction_done(struct ovsdb_watch *watch, const struct jsonrpc_msg *msg)
 {
-    if (!watch->transaction || !json_equal(watch->transaction, msg->id)) {
-        return;
+    struct transaction *t;
+    LIST_FOR_EACH_SAFE (t, node, &watch->transactions) {
+        if (json_equal(t->id, msg->id)) {
+            /* The result of the operation, and an error if it could not
+             * commit. */
+            const struct json *count
+                = msg->result->type == JSON_ARRAY && msg->result->array.n == 1
+                  ? member(msg->result->array.elems[0], "count") : NULL;
+            bool ok = count && count->type == JSON_INTEGER
+                      && json_integer(count) > 0;
+            void (*done)(bool, void *) = t->done;
+            void *aux = t->aux;
+            transaction_destroy(t);
+            done(ok, aux);
+            return;
+        }
     }
-    json_destroy(watch->transaction);
-    watch->transaction = NULL;
-    /* The result of the operation, and an error if it could not commit. */
-    bool ok = msg->result->type == JSON_ARRAY && msg->result->array.n == 1
-              && !member(msg->result->array.elems[0], "error");
-    watch->done(ok, watch->done_aux);
 }
 
 static void
@@ -295,6 +320,7 @@ ovsdb_watch_create(struct loop *loop, const char *remote,
     watch->backoff_ms = BACKOFF_MIN_MS;
     ovsdb_rows_init(&watch->rows);
     shash_init(&watch->config_rows);
+    ovs_list_init(&watch->transactions);
     watch->retry = timer_create_in(loop, try_to_connect, watch);
     timer_set(watch->retry, 0);
     *watchp = watch;
@@ -352,20 +378,41 @@ ovsdb_watch_note_ofport(struct ovsdb_watch *watch, const char *name,
     return false;
 }
 
+static void
+mutate(struct ovsdb_watch *watch, int table, struct json *where,
+       struct json *mutations, void (*done)(bool ok, void *aux), void *aux)
+{
+    struct json *operation = json_object_create();
+    json_object_put_string(operation, "op", "mutate");
+    json_object_put_string(operation, "table", tables[table].name);
+    json_object_put(operation, "where", where);
+    json_object_put(operation, "mutations", mutations);
+    ovs_assert(watch->up);
+    struct transaction *t = xmalloc(sizeof *t);
+    t->done = done;
+    t->aux = aux;
+    ovs_list_push_back(&watch->transactions, &t->node);
+    send_message(watch, jsonrpc_create_request(
+                     "transact",
+                     json_array_create_2(json_string_create("Open_vSwitch"),
+                                         operation), &t->id));
+}
+
 void
 ovsdb_watch_mutate_config(struct ovsdb_watch *watch, struct json *mutations,
                           void (*done)(bool ok, void *aux), void *aux)
 {
-    struct json *operation = json_object_create();
-    json_object_put_string(operation, "op", "mutate");
-    json_object_put_string(operation, "table", tables[TABLE_CONFIG].name);
-    json_object_put(operation, "where", json_array_create_empty());
-    json_object_put(operation, "mutations", mutations);
-    ovs_assert(watch->up && !watch->transaction);
-    watch->done = done;
-    watch->done_aux = aux;
-    send_message(watch, jsonrpc_create_request(
-                     "transact",
-                     json_array_create_2(json_string_create("Open_vSwitch"),
-                                         operation), &watch->transaction));
+    mutate(watch, TABLE_CONFIG, json_array_create_empty(), mutations, done,
+           aux);
+}
+
+void
+ovsdb_watch_mutate_interface(struct ovsdb_watch *watch, const char *name,
+                             struct json *mutations,
+                             void (*done)(bool ok, void *aux), void *aux)
+{
+    struct json *where = json_array_create_1(json_array_create_3(
+        json_string_create("name"), json_string_create("=="),
+        json_string_create(name)));
+    mutate(watch, TABLE_INTERFACE, where, mutations, done, aux);
 }

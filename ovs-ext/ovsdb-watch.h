@@ -51,9 +51,13 @@ bool ovsdb_watch_note_ofport(struct ovsdb_watch *, const char *name,
 
 /* Sends a transaction with one operation on the row of table Open_vSwitch,
  * 'mutations' (RFC 7047, 5.1), which is taken over.  'done' is called after
- * what it changed is seen; not if the database goes away before.  One at a
- * time. */
+ * what it changed is seen; not if the database goes away before. */
 void ovsdb_watch_mutate_config(struct ovsdb_watch *, struct json *mutations,
                                void (*done)(bool ok, void *aux), void *aux);
+
+/* Likewise on the interface 'name'. */
+void ovsdb_watch_mutate_interface(struct ovsdb_watch *, const char *name,
+                                  struct json *mutations,
+                                  void (*done)(bool ok, void *aux), void *aux);
 
 #endif /* ovsdb-watch.h */

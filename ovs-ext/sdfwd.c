@@ -42,13 +42,11 @@ static void begin_anew(struct daemon *);
 /* What the keeper tells. */
 
 static void
-log_report(const struct report *report)
+log_finding(const struct finding *f, void *aux OVS_UNUSED)
 {
-    for (size_t i = 0; i < report->n; i++) {
-        const struct finding *f = &report->findings[i];
-        VLOG(f->severity == SEVERITY_ERROR ? VLL_ERR : VLL_WARN, "%s:%d: %s",
-             f->file ? f->file : "?", f->line, f->message);
-    }
+    char *text = finding_format(f);
+    VLOG(f->severity == SEVERITY_ERROR ? VLL_ERR : VLL_WARN, "%s", text);
+    free(text);
 }
 
 /* The workloads are of a topology that goes away; the push that follows finds
@@ -102,6 +100,7 @@ learn_ports(struct bridge_state *b, const struct ports *ports)
     log_overlay(b, b->overlay, ports->overlay);
     forget_ports(b);
     b->overlay = overlay_ref(ports->overlay);
+    respond_overlay_changed(b);
     for (size_t i = 0; i < ports->n_workloads; i++) {
         if (ports->of_workload[i]) {
             b->by_port[ports->of_workload[i]] = ports->workloads[i];
@@ -118,8 +117,7 @@ note_broken(struct daemon *d, const struct report *report)
     for (size_t i = 0; i < report->n && !d->broken; i++) {
         const struct finding *f = &report->findings[i];
         if (f->severity == SEVERITY_ERROR) {
-            d->broken = xasprintf("%s:%d: %s", f->file ? f->file : "?",
-                                  f->line, f->message);
+            d->broken = finding_format(f);
         }
     }
 }
@@ -128,7 +126,7 @@ static void
 loaded(const struct topology *topology, struct report *report, void *d_)
 {
     struct daemon *d = d_;
-    log_report(report);
+    findings_tell(&d->warnings, report, topology != NULL, log_finding, NULL);
     note_broken(d, report);
     if (topology) {
         VLOG_INFO("read %"PRIuSIZE" applications", topology->n_applications);
@@ -136,16 +134,17 @@ loaded(const struct topology *topology, struct report *report, void *d_)
         d->loaded_ms = time_wall_msec();
         for (size_t i = 0; i < d->bridge_names.n; i++) {
             forget_ports(&d->bridges[i]);
+            respond_forget(&d->bridges[i].respond);
         }
         web_forget_topology(d->web);
-        if (d->topology_watch) {
-            topology_watch_update(d->topology_watch, topology);
-        }
     } else {
         VLOG_ERR("the manifests have errors; %s",
                  d->topology ? "the last good policy stays in force"
                  : "bridges stay as they are");
         d->status = EXIT_MANIFEST;
+    }
+    if (d->topology_watch) {
+        topology_watch_update(d->topology_watch, topology);
     }
 }
 
@@ -379,11 +378,11 @@ hang_up(void *d_)
         return;                 /* It is about to read them anyway. */
     }
     VLOG_INFO("SIGHUP: reading the settings and the manifests");
-    /* What could not be opened is tried again. */
-    apply_settings(d, configure_from_files(d) | 1u << EFFECT_SINKS);
     for (size_t i = 0; i < d->n_sinks; i++) {
         sink_reopen(d->sinks[i]);
     }
+    /* What could not be opened is tried again. */
+    apply_settings(d, configure_from_files(d) | 1u << EFFECT_SINKS);
     if (!d->again) {
         keeper_reload(d->keeper);
     }
@@ -420,6 +419,7 @@ take_report_settings(struct daemon *d)
         .limit = { tuples, tuples },
         .timeout_s = settings_number(&d->settings, SETTING_INTERVAL),
         .meter = REPORT_METER, .meter_rate = 1000, .meter_burst = 2000,
+        .captures = settings_text(&d->settings, SETTING_CAPTURE) != NULL,
     };
     d->fold.alone = settings_number(&d->settings, SETTING_ALONE);
     d->repairs_drift = !strcmp(settings_text(&d->settings, SETTING_DRIFT),
@@ -450,6 +450,7 @@ take_settings(struct daemon *d)
         .table_base = d->table_base,
         .repairs_drift = d->repairs_drift,
         .reports = &d->reports,
+        .modes = &d->modes,
         .ssl = &d->ssl,
         .attest = d->attest.file ? &d->attest : NULL,
     };
@@ -501,6 +502,7 @@ begin(struct daemon *d)
             .by_port = xcalloc(PORT_MAX, sizeof *d->bridges[i].by_port),
         };
         hear_create(&d->bridges[i]);
+        respond_init(&d->bridges[i].respond);
         link_use_init(&d->bridges[i].use);
     }
     d->keeper = keeper_create(d->loop, &keeper_settings, &keeper_callbacks, d);
@@ -560,6 +562,7 @@ finish(struct daemon *d)
         hear_destroy(&d->bridges[i]);
         link_use_destroy(&d->bridges[i].use);
         drift_forget(&d->bridges[i]);
+        respond_destroy(&d->bridges[i].respond);
         forget_ports(&d->bridges[i]);
         free(d->bridges[i].by_port);
         free(d->bridges[i].error);
@@ -588,7 +591,8 @@ apply_settings(struct daemon *d, unsigned int effects)
             free(error);
         }
     }
-    if (effects & 1u << EFFECT_PUSH) {
+    bool captures = settings_text(&d->settings, SETTING_CAPTURE);
+    if (effects & 1u << EFFECT_PUSH || captures != d->reports.captures) {
         take_report_settings(d);
         keeper_set_reports(d->keeper, &d->reports,
                            settings_number(&d->settings, SETTING_ADOPT),
@@ -669,6 +673,11 @@ main(int argc, char *argv[])
                         VLL_INFO);
     }
     vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
+    /* What it says of addresses, an error of ours says. */
+    vlog_set_levels(vlog_module_from_name("socket_util"), VLF_CONSOLE,
+                    VLL_OFF);
+    shash_init(&d.warnings);
+    modes_init(&d.modes);
     settings_init(&d.settings);
     arguments_parse(argc, argv, &d);
     configure_started(&d);
@@ -695,5 +704,7 @@ main(int argc, char *argv[])
     loop_destroy(d.loop);
     enabled_destroy(&d);
     configure_destroy(&d);
+    shash_destroy(&d.warnings);
+    modes_destroy(&d.modes);
     return d.once || d.check_config ? d.status : EXIT_SUCCESS;
 }

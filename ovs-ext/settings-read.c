@@ -62,7 +62,9 @@ settings_read_file(struct settings *settings, const char *file,
     struct ds line = DS_EMPTY_INITIALIZER;
     errno = stream ? 0 : errno;
     for (int number = 1; stream && !ds_get_line(&line, stream); number++) {
-        char *wrong = read_line(settings, ds_cstr(&line));
+        char *wrong = strlen(ds_cstr(&line)) < line.length
+                      ? xstrdup("a NUL byte is in it; settings are text")
+                      : read_line(settings, ds_cstr(&line));
         if (wrong) {
             svec_add_nocopy(errors, xasprintf("%s:%d: %s", file, number,
                                               wrong));

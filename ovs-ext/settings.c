@@ -7,6 +7,7 @@
 
 #include <openvswitch/dynamic-string.h>
 
+#include "address.h"
 #include "pipeline.h"
 #include "util.h"
 
@@ -63,8 +64,11 @@ static const struct setting_class classes[N_SETTINGS] = {
     [SETTING_PCAP] = { "pcap", "DIRECTORY", true, 0, 0, NULL,
         "keep the first packets of each deviation there, as\n"
         "pcapng files" },
+    [SETTING_CAPTURE] = { "capture", "DIRECTORY", true, 0, 0, NULL,
+        "keep all packets of workloads that are captured there,\n"
+        "as pcapng files" },
     [SETTING_PCAP_SIZE] = { "pcap-size", "MIB", false, 1, 1048576, "64",
-        "how much these may take; the oldest go" },
+        "how much either may take; the oldest go" },
     [SETTING_HOOK] = { "hook", "PROGRAM", true, 0, 0, NULL,
         "run PROGRAM EVENT REASON SOURCE DESTINATION for each\n"
         "new deviation, with its JSON as input" },
@@ -143,6 +147,7 @@ setting_effect(enum setting setting)
     case SETTING_JSON:
     case SETTING_SYSLOG:
     case SETTING_PCAP:
+    case SETTING_CAPTURE:
     case SETTING_PCAP_SIZE:
     case SETTING_HOOK:
     case SETTING_HOOK_RATE:
@@ -223,14 +228,17 @@ is_target(const char *value, bool may_be_name)
              || !strncmp(value, "ssl:", 4);
 }
 
-/* Which addresses there are to listen on, only a try can tell. */
-static bool
-is_listener(const char *value)
+/* Returns what is wrong, or NULL.  Which addresses there are to listen on,
+ * only a try can tell. */
+static char *
+check_listener(const struct setting_class *class, const char *value)
 {
-    const char *colon = strrchr(value, ':');
-    int port;
-    return str_to_int(colon ? colon + 1 : value, 10, &port) && port > 0
-           && port <= UINT16_MAX && colon != value;
+    struct sockaddr_storage ss;
+    char *why = address_parse_listener(value, &ss);
+    char *error = why ? xasprintf("%s wants %s, not \"%s\"; %s", class->name,
+                                  class->placeholder, value, why) : NULL;
+    free(why);
+    return error;
 }
 
 char *
@@ -248,13 +256,16 @@ settings_add(struct settings *settings, enum setting setting,
         return xasprintf("%s wants a value", class->name);
     } else if (((setting == SETTING_BRIDGE || setting == SETTING_DB)
                 && !is_target(value, setting == SETTING_BRIDGE))
-               || (setting == SETTING_HTTP && !is_listener(value))
                || (setting == SETTING_DRIFT && strcmp(value, "repair")
                    && strcmp(value, "report"))) {
         return xasprintf("%s wants %s, not \"%s\"", class->name,
                          class->placeholder, value);
     }
-    if (class->list && svec_contains_unsorted(values, value)) {
+    char *error = setting == SETTING_HTTP ? check_listener(class, value)
+                  : NULL;
+    if (error) {
+        return error;
+    } else if (class->list && svec_contains_unsorted(values, value)) {
         return NULL;            /* Once is enough: nothing is told twice. */
     } else if (class->list && values->n >= MAX_VALUES) {
         return xasprintf("%s takes at most %d values", class->name,
@@ -355,4 +366,17 @@ settings_print_usage(FILE *stream)
         }
         putc('\n', stream);
     }
+}
+
+void
+settings_print_ovsdb(FILE *stream)
+{
+    const char *separator = "  ";
+    for (int i = 0; i < N_SETTINGS; i++) {
+        if (setting_may_be_in_ovsdb(i)) {
+            fprintf(stream, "%s%s", separator, classes[i].name);
+            separator = ", ";
+        }
+    }
+    putc('\n', stream);
 }

@@ -42,6 +42,7 @@ enum setting {
     SETTING_SYSLOG_PRIVATE_KEY,
     SETTING_SYSLOG_CERTIFICATE,
     SETTING_PCAP,
+    SETTING_CAPTURE,
     SETTING_PCAP_SIZE,
     SETTING_HOOK,
     SETTING_HOOK_RATE,
@@ -121,5 +122,8 @@ void settings_format(const struct settings *, struct ds *);
 
 /* The part of the usage text that tells of the settings. */
 void settings_print_usage(FILE *);
+
+/* Those that may be in OVSDB, by name. */
+void settings_print_ovsdb(FILE *);
 
 #endif /* settings.h */

@@ -182,7 +182,7 @@ sink_hook_put(struct sink *sink, const struct record *record)
 /* The rest of a sink. */
 
 static char *
-sink_hook_open(struct loop *loop, const char *program, struct sink **sinkp)
+sink_hook_check(const char *program)
 {
     struct stat st;
     if (program[0] != '/') {
@@ -194,6 +194,12 @@ sink_hook_open(struct loop *loop, const char *program, struct sink **sinkp)
     } else if (faccessat(AT_FDCWD, program, X_OK, AT_EACCESS)) {
         return xasprintf("cannot run %s: %s", program, ovs_strerror(errno));
     }
+    return NULL;
+}
+
+static char *
+sink_hook_open(struct loop *loop, const char *program, struct sink **sinkp)
+{
     struct sink_hook *hook = xzalloc(sizeof *hook);
     hook->loop = loop;
     hook->program = xstrdup(program);
@@ -248,6 +254,7 @@ const struct sink_class sink_hook_class = {
     .name = "hook",
     .for_people = true,
     .opens_only = true,
+    .check = sink_hook_check,
     .open = sink_hook_open,
     .configure = sink_hook_configure,
     .put = sink_hook_put,

@@ -148,6 +148,10 @@ flush(void *json_)
     struct sink_json *json = json_;
     const struct queue_item *line;
     size_t n = 0;
+    if (json->fd >= 0 && append_is_gone(json->fd)) {
+        json->n_done = 0;       /* All of the line goes into the new one. */
+        close_file(json);
+    }
     int error = json->fd < 0 ? open_file(json) : 0;
     timer_cancel(json->retry);
     json->retrying = false;
@@ -174,6 +178,32 @@ flush(void *json_)
 }
 
 static char *
+cannot_write(const char *file, int error)
+{
+    return xasprintf("cannot write %s: %s", file, ovs_strerror(error));
+}
+
+static char *
+sink_json_check(const char *file)
+{
+    struct stat st;
+    int error = 0;
+    if (!stat(file, &st)) {
+        error = S_ISDIR(st.st_mode) ? EISDIR
+                : faccessat(AT_FDCWD, file, W_OK, AT_EACCESS) ? errno : 0;
+    } else if (errno != ENOENT) {
+        error = errno;
+    } else {
+        char *directory = dir_name(file);
+        if (faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS)) {
+            error = errno;
+        }
+        free(directory);
+    }
+    return error ? cannot_write(file, error) : NULL;
+}
+
+static char *
 sink_json_open(struct loop *loop, const char *file, struct sink **sinkp)
 {
     struct sink_json *json = xzalloc(sizeof *json);
@@ -184,12 +214,21 @@ sink_json_open(struct loop *loop, const char *file, struct sink **sinkp)
     if (error && error != ENXIO && error != ENOSPC && error != EDQUOT) {
         free(json->file);
         free(json);
-        return xasprintf("cannot write %s: %s", file, ovs_strerror(error));
+        return cannot_write(file, error);
     }
     queue_init(&json->queue, MAX_QUEUED);
     json->retry = timer_create_in(loop, flush, json);
     *sinkp = &json->sink;
     return NULL;
+}
+
+static bool
+sink_json_is_same(const struct sink *sink, const char *file)
+{
+    struct stat a, b;
+    int fd = sink_json_cast(sink)->fd;
+    return fd >= 0 && !fstat(fd, &a) && !stat(file, &b)
+           && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 static void
@@ -240,7 +279,9 @@ sink_json_n_waiting(const struct sink *sink)
 
 const struct sink_class sink_json_class = {
     .name = "json",
+    .check = sink_json_check,
     .open = sink_json_open,
+    .is_same = sink_json_is_same,
     .put = sink_json_put,
     .reopen = sink_json_reopen,
     .close = sink_json_close,

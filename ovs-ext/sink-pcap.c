@@ -1,4 +1,5 @@
-/* The first packets of each deviation, as pcapng files in a directory.
+/* Packets as pcapng files in a directory: the first of each deviation, or all
+ * of workloads that are captured.
  *
  * The files are a ring: before one is begun, the oldest are removed, until
  * all, with those of earlier runs, are within the budget ("pcap-size").  While
@@ -28,13 +29,14 @@
 #define MAX_QUEUED (1024 * 1024)
 #define RETRY_MS 1000
 
-/* What is kept of a packet, in bytes: its headers. */
+/* What is kept of a packet, in bytes: its headers, or if it is captured, all
+ * of it. */
 #define SNAP_LEN 256
+#define SNAP_LEN_CAPTURED 65535
 
 /* A file takes this part of the budget. */
 #define FILES_IN_BUDGET 8
 
-#define FILE_PREFIX "sdfw-"
 #define FILE_SUFFIX ".pcapng"
 
 struct sink_pcap {
@@ -66,6 +68,19 @@ sink_pcap_cast(const struct sink *sink)
     return CONTAINER_OF(sink, struct sink_pcap, sink);
 }
 
+/* How the names of files begin. */
+static const char *
+prefix_of(const struct sink_pcap *pcap)
+{
+    return pcap->sink.class->captures ? "capture-" : "sdfw-";
+}
+
+static size_t
+snap_len(const struct sink_pcap *pcap)
+{
+    return pcap->sink.class->captures ? SNAP_LEN_CAPTURED : SNAP_LEN;
+}
+
 /* Files. */
 
 static void
@@ -89,10 +104,11 @@ close_file(struct sink_pcap *pcap)
 
 /* What a file takes on the disk, or 0 if it is not one of ours. */
 static off_t
-size_of(int directory, const char *name)
+size_of(const struct sink_pcap *pcap, int directory, const char *name)
 {
     struct stat st;
-    return !strncmp(name, FILE_PREFIX, strlen(FILE_PREFIX))
+    const char *prefix = prefix_of(pcap);
+    return !strncmp(name, prefix, strlen(prefix))
            && string_ends_with(name, FILE_SUFFIX)
            && !fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW)
            && S_ISREG(st.st_mode) ? ROUND_UP(MAX(st.st_size, 1), 4096) : 0;
@@ -112,7 +128,7 @@ make_room(struct sink_pcap *pcap)
     int error = 0;
     struct dirent *entry;
     while ((entry = readdir(stream))) {
-        off_t size = size_of(dirfd(stream), entry->d_name);
+        off_t size = size_of(pcap, dirfd(stream), entry->d_name);
         if (size) {
             svec_add(&names, entry->d_name);
             total += size;
@@ -121,7 +137,7 @@ make_room(struct sink_pcap *pcap)
     svec_sort(&names);          /* Their names are times. */
     for (size_t i = 0; i < names.n && total + pcap->max_size > pcap->budget
                        && !error; i++) {
-        total -= size_of(dirfd(stream), names.names[i]);
+        total -= size_of(pcap, dirfd(stream), names.names[i]);
         if (unlinkat(dirfd(stream), names.names[i], 0) && errno != ENOENT) {
             error = errno;
         }
@@ -140,8 +156,9 @@ begin_file(struct sink_pcap *pcap)
         return error;
     }
     for (long long int now = time_wall_msec(); ; now++) {
-        char *name = xastrftime_msec(FILE_PREFIX "%Y%m%dT%H%M%S.###Z"
-                                     FILE_SUFFIX, now, true);
+        char *time = xastrftime_msec("%Y%m%dT%H%M%S.###Z", now, true);
+        char *name = xasprintf("%s%s"FILE_SUFFIX, prefix_of(pcap), time);
+        free(time);
         char *path = xasprintf("%s/%s", pcap->directory, name);
         pcap->fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL
                               | O_CLOEXEC, 0640);
@@ -178,25 +195,17 @@ format(struct sink_pcap *pcap, const struct stored_packet *stored)
         pcapng_put_section(&pcap->buffer, "sdfwd (ovs-sdfw) " SDFW_VERSION);
     }
     if (!known) {
-        pcapng_put_interface(&pcap->buffer, port, SNAP_LEN);
+        pcapng_put_interface(&pcap->buffer, port, snap_len(pcap));
     }
     pcapng_put_packet(&pcap->buffer, &packet);
     return known ? NULL : port;
-}
-
-/* Was the file removed by somebody? */
-static bool
-is_gone(const struct sink_pcap *pcap)
-{
-    struct stat st;
-    return !fstat(pcap->fd, &st) && !st.st_nlink;
 }
 
 /* Returns 0 or an errno. */
 static int
 write_packet(struct sink_pcap *pcap, const struct stored_packet *stored)
 {
-    if (pcap->fd >= 0 && is_gone(pcap)) {
+    if (pcap->fd >= 0 && append_is_gone(pcap->fd)) {
         close_file(pcap);
     }
     const char *port = format(pcap, stored);
@@ -254,17 +263,15 @@ sink_pcap_put_packet(struct sink *sink, const struct packet_record *packet)
     struct sink_pcap *pcap = sink_pcap_cast(sink);
     const struct stored_packet stored = {
         .time_us = packet->time_us,
-        .n = MIN(packet->frame->n, SNAP_LEN), .total = packet->frame->total,
+        .n = MIN(packet->frame->n, snap_len(pcap)),
+        .total = packet->frame->total,
     };
-    char *comment = xasprintf("deviation %"PRIu64": %s",
-                              packet->deviation->id, packet->text);
     struct ofpbuf *b = &pcap->buffer;
     ofpbuf_clear(b);
     ofpbuf_put(b, &stored, sizeof stored);
     ofpbuf_put(b, packet->frame->data, stored.n);
     ofpbuf_put(b, packet->port, strlen(packet->port) + 1);
-    ofpbuf_put(b, comment, strlen(comment) + 1);
-    free(comment);
+    ofpbuf_put(b, packet->text, strlen(packet->text) + 1);
     if (!queue_push(&pcap->queue, b->data, b->size)) {
         sink->n_dropped++;
     }
@@ -276,18 +283,23 @@ sink_pcap_put_packet(struct sink *sink, const struct packet_record *packet)
 /* The rest of a sink. */
 
 static char *
-sink_pcap_open(struct loop *loop, const char *directory, struct sink **sinkp)
+sink_pcap_check(const char *directory)
 {
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char *error = NULL;
     if (fd < 0 || faccessat(fd, ".", W_OK | X_OK, AT_EACCESS)) {
-        char *error = xasprintf("cannot write packets to %s: %s", directory,
-                                ovs_strerror(errno));
-        if (fd >= 0) {
-            close(fd);
-        }
-        return error;
+        error = xasprintf("cannot write packets to %s: %s", directory,
+                          ovs_strerror(errno));
     }
-    close(fd);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return error;
+}
+
+static char *
+sink_pcap_open(struct loop *loop, const char *directory, struct sink **sinkp)
+{
     struct sink_pcap *pcap = xzalloc(sizeof *pcap);
     pcap->directory = xstrdup(directory);
     pcap->fd = -1;
@@ -335,6 +347,19 @@ sink_pcap_n_waiting(const struct sink *sink)
 
 const struct sink_class sink_pcap_class = {
     .name = "pcap",
+    .check = sink_pcap_check,
+    .open = sink_pcap_open,
+    .configure = sink_pcap_configure,
+    .put_packet = sink_pcap_put_packet,
+    .reopen = sink_pcap_reopen,
+    .close = sink_pcap_close,
+    .n_waiting = sink_pcap_n_waiting,
+};
+
+const struct sink_class sink_capture_class = {
+    .name = "capture",
+    .captures = true,
+    .check = sink_pcap_check,
     .open = sink_pcap_open,
     .configure = sink_pcap_configure,
     .put_packet = sink_pcap_put_packet,

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "socket-util.h"
 #include "syslog-format.h"
 #include "timeval.h"
@@ -128,12 +129,15 @@ complete_target(const char *target, const struct syslog_transport *transport,
     struct sockaddr_storage ss;
     const char *where = target + strlen(transport->scheme);
     if (!transport->port) {
-        *fullp = xstrdup(target);
-        return NULL;
-    } else if (!inet_parse_active(where, transport->port, &ss, false, NULL)) {
-        return xasprintf("\"%s\" is no %sADDRESS[:PORT]; names of hosts are "
-                         "not looked up, an address is wanted", target,
-                         transport->scheme);
+        *fullp = where[0] ? xstrdup(target) : NULL;
+        return where[0] ? NULL : xasprintf("\"%s\" is no unix:SOCKET", target);
+    }
+    char *why = address_parse(where, transport->port, &ss);
+    if (why) {
+        char *error = xasprintf("\"%s\" is no %sADDRESS[:PORT]; %s", target,
+                                transport->scheme, why);
+        free(why);
+        return error;
     }
     struct ds full = DS_EMPTY_INITIALIZER;
     ds_put_cstr(&full, transport->scheme);
@@ -144,7 +148,7 @@ complete_target(const char *target, const struct syslog_transport *transport,
 }
 
 static char *
-sink_syslog_open(struct loop *loop, const char *target, struct sink **sinkp)
+sink_syslog_check(const char *target)
 {
     const struct syslog_transport *transport = find_transport(target);
     char *full = NULL;
@@ -152,6 +156,16 @@ sink_syslog_open(struct loop *loop, const char *target, struct sink **sinkp)
         return xasprintf("\"%s\" is no unix:SOCKET, udp:ADDRESS[:PORT], "
                          "tcp:ADDRESS[:PORT] or tls:ADDRESS[:PORT]", target);
     }
+    char *error = complete_target(target, transport, &full);
+    free(full);
+    return error;
+}
+
+static char *
+sink_syslog_open(struct loop *loop, const char *target, struct sink **sinkp)
+{
+    const struct syslog_transport *transport = find_transport(target);
+    char *full = NULL;
     char *error = complete_target(target, transport, &full);
     if (error) {
         return error;
@@ -200,6 +214,7 @@ sink_syslog_n_waiting(const struct sink *sink)
 const struct sink_class sink_syslog_class = {
     .name = "syslog",
     .for_people = true,
+    .check = sink_syslog_check,
     .open = sink_syslog_open,
     .put = sink_syslog_put,
     .close = sink_syslog_close,

@@ -17,7 +17,10 @@ sink_open(const struct sink_class *class, struct loop *loop,
           const char *target, struct sink **sinkp)
 {
     *sinkp = NULL;
-    char *error = class->open(loop, target, sinkp);
+    char *error = class->check(target);
+    if (!error) {
+        error = class->open(loop, target, sinkp);
+    }
     if (!error) {
         (*sinkp)->class = class;
         (*sinkp)->target = xstrdup(target);
@@ -47,7 +50,8 @@ sink_put(struct sink *sink, const struct record *record)
 void
 sink_put_packet(struct sink *sink, const struct packet_record *packet)
 {
-    if (sink->class->put_packet) {
+    if (sink->class->put_packet
+        && sink->class->captures == packet->captured) {
         sink->n_records++;
         sink->class->put_packet(sink, packet);
     }

@@ -31,12 +31,14 @@ struct record {
                                  * sinks for people leave it out. */
 };
 
-/* One of the first packets of a deviation. */
+/* One of the first packets of a deviation, or of a workload that is
+ * captured. */
 struct packet_record {
-    const struct deviation *deviation;
+    bool captured;
     const struct deviation_frame *frame;
-    const char *port;           /* Where it came in: "br0/vnet3". */
-    const char *text;           /* As of a record that opens it. */
+    const char *port;           /* Where it came in, or, of one for a workload
+                                 * that is captured, went: "br0/vnet3". */
+    const char *text;           /* What it is, in words. */
     long long int time_us;      /* Since the epoch. */
 };
 
@@ -52,9 +54,15 @@ struct sink_class {
     const char *name;           /* The setting: "json". */
     bool for_people;            /* Gets no folded records. */
     bool opens_only;            /* Gets neither updates nor closes. */
+    bool captures;              /* Of packets, those that are captured;
+                                 * otherwise those of deviations. */
     /* Returns an error that the caller must free if 'target' cannot be meant
-     * seriously; a receiver that is away is no error. */
+     * seriously; a receiver that is away is no error.  Changes nothing. */
+    char *(*check)(const char *target);
+    /* Returns such an error if it fails although check() has not. */
     char *(*open)(struct loop *, const char *target, struct sink **);
+    /* Is that where it writes, by another name?  May be NULL: no. */
+    bool (*is_same)(const struct sink *, const char *target);
     /* Takes other settings than its target, before any record and when they
      * may have changed.  May be NULL. */
     void (*configure)(struct sink *, const struct settings *);
@@ -70,6 +78,7 @@ struct sink_class {
     void (*describe)(const struct sink *, struct ds *);
 };
 
+extern const struct sink_class sink_capture_class;
 extern const struct sink_class sink_hook_class;
 extern const struct sink_class sink_json_class;
 extern const struct sink_class sink_pcap_class;

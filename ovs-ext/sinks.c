@@ -12,6 +12,28 @@
 
 VLOG_DEFINE_THIS_MODULE(sinks);
 
+static const struct kind {
+    enum setting setting;
+    const struct sink_class *class;
+} kinds[] = {
+    { SETTING_JSON, &sink_json_class },
+    { SETTING_SYSLOG, &sink_syslog_class },
+    { SETTING_PCAP, &sink_pcap_class },
+    { SETTING_CAPTURE, &sink_capture_class },
+    { SETTING_HOOK, &sink_hook_class },
+};
+
+char *
+sinks_check(enum setting setting, const char *target)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        if (kinds[i].setting == setting) {
+            return kinds[i].class->check(target);
+        }
+    }
+    return NULL;
+}
+
 /* Takes the sink with this target out of 'sinks', if it is there. */
 static struct sink *
 take_sink(struct sink **sinks, size_t n, const struct sink_class *class,
@@ -25,6 +47,23 @@ take_sink(struct sink **sinks, size_t n, const struct sink_class *class,
         }
     }
     return NULL;
+}
+
+/* Is there one that writes to 'target' already, as another name? */
+static bool
+is_open(const struct daemon *d, const struct sink_class *class,
+        const char *target)
+{
+    for (size_t i = 0; i < d->n_sinks; i++) {
+        const struct sink *sink = d->sinks[i];
+        if (sink->class == class && class->is_same
+            && class->is_same(sink, target)) {
+            VLOG_WARN_ONCE("%s %s: the same as %s; what is told there is told "
+                           "once", class->name, target, sink->target);
+            return true;
+        }
+    }
+    return false;
 }
 
 static void
@@ -41,15 +80,6 @@ close_sink(struct sink *sink)
 char *
 sinks_update(struct daemon *d)
 {
-    static const struct {
-        enum setting setting;
-        const struct sink_class *class;
-    } kinds[] = {
-        { SETTING_JSON, &sink_json_class },
-        { SETTING_SYSLOG, &sink_syslog_class },
-        { SETTING_PCAP, &sink_pcap_class },
-        { SETTING_HOOK, &sink_hook_class },
-    };
     struct sink **old = d->sinks;
     size_t n_old = d->n_sinks;
     d->sinks = NULL;
@@ -65,18 +95,21 @@ sinks_update(struct daemon *d)
         for (size_t j = 0; j < targets->n; j++) {
             struct sink *sink = take_sink(old, n_old, kinds[i].class,
                                           targets->names[j]);
+            if (!sink && is_open(d, kinds[i].class, targets->names[j])) {
+                continue;
+            }
             char *error = sink ? NULL
                           : sink_open(kinds[i].class, d->loop,
                                       targets->names[j], &sink);
             if (!error) {
                 sink_configure(sink, &d->settings);
-                d->wants_packets |= sink->class->put_packet != NULL;
+                d->wants_packets |= sink->class->put_packet
+                                    && !sink->class->captures;
                 d->sinks[d->n_sinks++] = sink;
                 continue;
             }
             svec_add(&d->unopened, error);
-            if (first || settings_source(&d->settings, kinds[i].setting)
-                         == FROM_OVSDB) {
+            if (first) {
                 VLOG_ERR("%s", error);
                 free(error);
             } else {

@@ -28,7 +28,7 @@ put_time(struct ds *s, long long int ms)
 
 /* What was said by hand, in OVSDB. */
 static void
-put_overlay(struct ds *s, const struct overlay *overlay)
+put_overlay(struct ds *s, const struct overlay *overlay, bool captures)
 {
     struct svec lines;
     overlay_describe(overlay, &lines);
@@ -36,6 +36,10 @@ put_overlay(struct ds *s, const struct overlay *overlay)
         ds_put_format(s, "  BY HAND: %s\n", lines.names[i]);
     }
     svec_destroy(&lines);
+    if (overlay && overlay->n_captures && !captures) {
+        ds_put_cstr(s, "  NOT CAPTURED: no setting capture names a "
+                    "directory\n");
+    }
     if (overlay && !shash_is_empty(&overlay->bound)) {
         ds_put_format(s, "  %"PRIuSIZE" interfaces are bound by hand\n",
                       shash_count(&overlay->bound));
@@ -72,7 +76,7 @@ put_bridge(struct ds *s, const struct bridge_state *b)
     if (b->attest_error) {
         ds_put_format(s, "  NO STATEMENTS: %s\n", b->attest_error);
     }
-    put_overlay(s, b->overlay);
+    put_overlay(s, b->overlay, b->daemon->reports.captures);
 }
 
 /* See accounting.h; docs/deviations.md says what the words mean. */
@@ -87,6 +91,9 @@ put_balance(struct ds *s, const struct bridge_state *b)
     put_time(s, n.since_ms);
     ds_put_format(s, ": %"PRIu64" = %"PRIu64" offered + %"PRIu64" absorbed",
                   n.deviating, n.offered, n.absorbed);
+    if (n.answers) {
+        ds_put_format(s, " + %"PRIu64" answers", n.answers);
+    }
     if (n.missing) {
         /* The end of a flow is told some time after it is gone. */
         ds_put_format(s, " + %lld %s", n.missing,
@@ -122,7 +129,7 @@ show_status(int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
         ds_put_format(s, "  MANIFESTS ARE WRONG, the policy above stays in "
                       "force: %s\n", d->broken);
     }
-    modes_format_overrides(keeper_modes(d->keeper), s);
+    modes_format_overrides(&d->modes, s);
     for (size_t i = 0; i < d->bridge_names.n; i++) {
         put_bridge(s, &d->bridges[i]);
         put_balance(s, &d->bridges[i]);
@@ -246,7 +253,9 @@ show_top(int argc, const char *argv[], struct ds *s, void *d_)
         add_to_sources(&sources, deviation, d);
     }
     const struct shash_node **nodes = shash_sort(&sources);
-    qsort(nodes, shash_count(&sources), sizeof *nodes, compare_sources);
+    if (nodes) {
+        qsort(nodes, shash_count(&sources), sizeof *nodes, compare_sources);
+    }
     ds_put_format(s, "%12s %12s  %s\n", "PACKETS", "DEVIATIONS",
                   "SOURCE                                   REASON");
     for (size_t i = 0; i < MIN(n, shash_count(&sources)); i++) {
@@ -299,8 +308,8 @@ mode(int argc, const char *argv[], struct ds *s, void *d_)
         }
     } else if (!d->topology) {
         error = xstrdup("there is no policy");
-    } else if (!modes_format(keeper_modes(d->keeper), d->topology,
-                             argc ? argv[0] : NULL, s)) {
+    } else if (!modes_format(&d->modes, d->topology, argc ? argv[0] : NULL,
+                             s)) {
         error = xasprintf("there is no application or service \"%s\"",
                           argv[0]);
     }

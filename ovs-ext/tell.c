@@ -71,6 +71,10 @@ tell_deviation(enum deviation_event event, struct deviation *deviation,
     });
     web_note_deviation(d->web, event, deviation, e.json, e.text);
     explanation_destroy(&e);
+    if (event == DEVIATION_OPEN && context.from) {
+        respond_to(&d->bridges[deviation->key.bridge], deviation,
+                   context.from);
+    }
 }
 
 void
@@ -147,13 +151,39 @@ tell_packet(struct daemon *d, const struct deviation_key *key,
     char *port = port_of(deviation, &context);
     struct explanation e;
     explain(DEVIATION_OPEN, deviation, &context, &e);
+    char *text = xasprintf("deviation %"PRIu64": %s", deviation->id, e.text);
     const struct packet_record packet = {
-        .deviation = deviation, .frame = frame, .port = port, .text = e.text,
+        .frame = frame, .port = port, .text = text,
         .time_us = time_wall_usec(),
     };
     for (size_t i = 0; i < d->n_sinks; i++) {
         sink_put_packet(d->sinks[i], &packet);
     }
     explanation_destroy(&e);
+    free(text);
     free(port);
+}
+
+void
+tell_captured(const struct bridge_state *b, const struct captured *captured)
+{
+    const struct daemon *d = b->daemon;
+    const struct workload *w = captured->port < PORT_MAX
+                               ? b->by_port[captured->port] : NULL;
+    const char *interface = captured->port < PORT_MAX
+                            ? b->port_names[captured->port] : NULL;
+    char *path = w ? workload_path(w) : xstrdup("a workload that is gone");
+    char *port = xasprintf("%s/%s", d->bridge_names.names[b->index],
+                           interface ? interface : "?");
+    char *text = xasprintf("%s %s", captured->sent ? "from" : "to", path);
+    const struct packet_record packet = {
+        .captured = true, .frame = &captured->frame, .port = port,
+        .text = text, .time_us = time_wall_usec(),
+    };
+    for (size_t i = 0; i < d->n_sinks; i++) {
+        sink_put_packet(d->sinks[i], &packet);
+    }
+    free(text);
+    free(port);
+    free(path);
 }

@@ -3,6 +3,7 @@
 #ifndef SDFW_TELL_H
 #define SDFW_TELL_H 1
 
+#include "capture.h"
 #include "daemon.h"
 #include "explain.h"
 
@@ -14,6 +15,9 @@ struct explain_context tell_context(const struct daemon *,
  * that want the first. */
 void tell_packet(struct daemon *, const struct deviation_key *,
                  const struct deviation_frame *);
+
+/* A packet of a workload that is captured. */
+void tell_captured(const struct bridge_state *, const struct captured *);
 
 /* For the book and the fold, with struct daemon. */
 void tell_deviation(enum deviation_event, struct deviation *, void *d);

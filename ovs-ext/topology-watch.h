@@ -1,7 +1,8 @@
 /* Tells when a manifest may have changed (inotify(7)).
  *
- * Watches the directories that were given, with all below, and those of the
- * files that were read. */
+ * Watches the directories that were given, with all below, the files that were
+ * read, symbolic links on the way to them, and the places where what is away
+ * would appear. */
 
 #ifndef SDFW_TOPOLOGY_WATCH_H
 #define SDFW_TOPOLOGY_WATCH_H 1
@@ -19,8 +20,8 @@ struct topology_watch *topology_watch_create(struct loop *,
                                              void *aux);
 void topology_watch_destroy(struct topology_watch *);
 
-/* Looks again at what there is to watch.  'topology', which may be NULL, is
- * what was read last. */
+/* Looks again at what there is to watch, after reading: 'topology' is what was
+ * read, or NULL if that failed. */
 void topology_watch_update(struct topology_watch *, const struct topology *);
 
 #endif /* topology-watch.h */

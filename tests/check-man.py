@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks that the man pages say what the program and the schema do.
 
-usage: check-man.py SDFW MAN_DIR
+usage: check-man.py BIN_DIR MAN_DIR
 
 Read are the finished pages, as a user gets them, not what they are made by.
 One line a check is printed, and last "N passed, N failed".
@@ -32,7 +32,8 @@ def plain(roff):
 def parts(roff, macro):
     """{title: text} of what '.SH' or '.SS' begins."""
     pieces = re.split(rf"^\.{macro} (.*)\n", roff, flags=re.M)
-    return dict(zip(map(plain, pieces[1::2]), pieces[2::2]))
+    return {plain(title).strip('"'): text
+            for title, text in zip(pieces[1::2], pieces[2::2])}
 
 
 def tags(roff):
@@ -64,6 +65,49 @@ class Help:
 
     def usage(self, command):
         return self.text[command].splitlines()[0].removeprefix("usage: ")
+
+
+class Vsctl:
+    """What "ovs-vsctl --commands" prints of our commands."""
+
+    def __init__(self, vsctl):
+        lines = [line.split(",", 2) for line in
+                 run(vsctl, "--commands").stdout.splitlines()]
+        self.options = {name: set(re.findall(r"\[(--[a-z-]+)\]", before))
+                        for before, name, _ in lines
+                        if name.startswith("sdfw-")}
+
+
+def in_ovsdb(program):
+    """Settings that may be in OVSDB, as sdfwd --help has them."""
+    found = re.search(r"weaker than\s+flags:\n (.*)\n", program)
+    return found[1].strip().split(", ")
+
+
+def check_commands_of_sdfwd(_, page):
+    """sdfwd(8) has every command of ovs-appctl, with its arguments"""
+    status, appctl = ((ROOT / f"ovs-ext/{name}.c").read_text()
+                      for name in ("status", "appctl"))
+    known = [f"{name} {usage}".strip() for name, usage in re.findall(
+        r'^    \{ "([a-z/]+)", "(.*)", \d+, \d+, \w+ \},', status, re.M)]
+    built_in = re.search(r'commands are:\\n"\s*"(.*)"\)', appctl)
+    known += [line.strip() for line in built_in[1].split("\\n") if line]
+    text = page["RUNTIME MANAGEMENT COMMANDS"]
+    return same("RUNTIME MANAGEMENT COMMANDS", known, (
+        tag.removeprefix("ovs-appctl -t sdfwd ") for tag in tags(text)))
+
+
+def check_settings_in_ovsdb(program, _):
+    """settings.md and sdfwd.conf say right what can be set in OVSDB"""
+    text = (ROOT / "docs/settings.md").read_text()
+    listed = re.search(r"What can be\s+set there is (.*?)\. The", text, re.S)
+    problem = same("docs/settings.md", in_ovsdb(program),
+                   re.findall(r"`(.*?)`", listed[1]))
+    conf = (ROOT / "integration/sdfwd.conf").read_text()
+    found = [name for paragraph in conf.split("\n\n")[1:]
+             if "Not in OVSDB" not in " ".join(paragraph.split("\n# "))
+             for name in re.findall(r"^#([a-z-]+) = ", paragraph, re.M)]
+    return problem or same("integration/sdfwd.conf", in_ovsdb(program), found)
 
 
 def elements(schema):
@@ -124,11 +168,38 @@ def check_exit_statuses(_, page):
                                           re.M), tags(page["EXIT STATUS"]))
 
 
+def vsctl_titles(page):
+    """{command: the words of its title}"""
+    titles = [title.split() for title in parts(page["COMMANDS"], "SS")]
+    return {next(w for w in words if w.startswith("sdfw-")): words
+            for words in titles}
+
+
+def check_vsctl_commands(vsctl, page):
+    """ovs-vsctl-sdfw(8) has every command of ours, and no other"""
+    return same("COMMANDS", vsctl.options, vsctl_titles(page))
+
+
+def check_vsctl_options(vsctl, page):
+    """ovs-vsctl-sdfw(8) has the options of each command, and speaks of them"""
+    texts = parts(page["COMMANDS"], "SS")
+    for title, text in texts.items():
+        name = re.search(r"sdfw-[a-z-]+", title)[0]
+        found = re.findall(r"\[(--[a-z-]+)\]", title)
+        spoken = re.findall(r"\\fB(\\-\\-(?:if|may)[a-z\\-]+)\\fR", text)
+        problem = same(name, vsctl.options[name], found) \
+            or same(f"the text of {name}", vsctl.options[name],
+                    map(plain, spoken))
+        if problem:
+            return problem
+    return None
+
+
 def check_elements(schema, page):
-    """sdfw-manifest(5) has every element and attribute of the schema"""
+    """the page has every element and attribute of the schema"""
     sections = {}
     for part in ("ELEMENTS", "OPENINGS"):
-        sections.update(parts(page[part], "SS"))
+        sections.update(parts(page.get(part, ""), "SS"))
     found = {re.match("<(.*?)>", title)[1]: text
              for title, text in sections.items()}
     expected = elements(schema)
@@ -140,10 +211,30 @@ def check_elements(schema, page):
 
 
 def check_types(schema, page):
-    """sdfw-manifest(5) has every type of the schema"""
+    """the page has every type of the schema"""
     return same("VALUES", (t.get("name") for t in
                            schema.findall(f"{XS}simpleType")),
                 tags(page["VALUES"]))
+
+
+def check_documentation(schema, _):
+    """every element, attribute and type has an example, and every attribute
+    that may be left out says what holds without it"""
+    for kind in ("element", "attribute", "simpleType"):
+        for node in schema.iter(XS + kind):
+            name, text = node.get("name"), " ".join(
+                (node.findtext(f"{XS}annotation/{XS}documentation")
+                 or "").split())
+            example = text.partition("Example")[2]
+            if not name:
+                continue
+            if not example or (kind == "attribute"
+                               and f'{name}="' not in example):
+                return f"{kind} {name} has no example: {text}"
+            if kind == "attribute" and node.get("use") != "required" \
+                    and not re.search("[Ww]ithout it|Default|if not", text):
+                return f"attribute {name}: what holds without it? {text}"
+    return None
 
 
 def icmp_names(page):
@@ -155,7 +246,7 @@ def icmp_names(page):
 
 
 def check_icmp_names(_, page):
-    """sdfw-manifest(5) has the names of ICMP types that the program knows"""
+    """it has the names of ICMP types that the program knows"""
     source = (ROOT / "generator/values.c").read_text()
     for protocol, names in icmp_names(page):
         table = source[source.index(f"{protocol}_names[] = {{"):]
@@ -197,31 +288,59 @@ def check_icmp_names_work(sdfw, page):
 
 
 def check_example(sdfw, page):
-    """the example of sdfw-manifest(5) is right, and its expectations hold"""
+    """the example is right, and its expectations hold"""
     lines = plain(page["EXAMPLE"]).splitlines()
     return rejected(sdfw, "\n".join(line for line in lines
                                     if not line.startswith(".")),
                     "check", "test")
 
 
-def main(sdfw, directory):
+def check_catalogue_example(sdfw, page):
+    """the example is right"""
+    lines = plain(page["EXAMPLE"]).splitlines()
+    with tempfile.NamedTemporaryFile("w", suffix=".xml") as stream:
+        stream.write("\n".join(line for line in lines
+                               if not line.startswith(".")))
+        stream.flush()
+        done = run(sdfw, "verify", "--at=2027-01-01T00:00:00Z", "--catalogue",
+                   stream.name, str(ROOT / "docs/examples/shop.xml"))
+    return done.stderr or None
+
+
+def main(programs, directory):
+    sdfw = f"{programs}/sdfw"
     def page(name):
         return parts((pathlib.Path(directory) / name).read_text(), "SH")
-    schema = ElementTree.parse(ROOT / "schemas/manifest.xsd").getroot()
+    def schema(name):
+        return ElementTree.parse(ROOT / "schemas" / name).getroot()
     sdfw_8, manifest_5 = page("sdfw.8"), page("sdfw-manifest.5")
-    program = Help(sdfw)
+    inventory_5, catalogue_5 = (page("sdfw-inventory.5"),
+                                page("sdfw-catalogue.5"))
+    sdfwd_8, vsctl_8 = page("sdfwd.8"), page("ovs-vsctl-sdfw.8")
+    daemon = run(f"{programs}/sdfwd", "--help").stdout
+    program, vsctl = Help(sdfw), Vsctl(f"{programs}/ovs-vsctl")
     failed = 0
     checks = [(check, program, sdfw_8) for check in (
                   check_commands, check_options_of_commands, check_options,
                   check_dead_options, check_exit_statuses)] \
-        + [(check, schema, manifest_5) for check in (
-                  check_elements, check_types, check_icmp_names)] \
+        + [(check, vsctl, vsctl_8) for check in (
+                  check_vsctl_commands, check_vsctl_options)] \
+        + [(check, daemon, sdfwd_8) for check in (
+                  check_commands_of_sdfwd, check_settings_in_ovsdb)] \
+        + [(check, schema(name), its_page) for name, its_page in (
+                  ("manifest.xsd", manifest_5), ("catalogue.xsd", catalogue_5),
+                  ("inventory.xsd", inventory_5))
+           for check in (check_documentation, check_elements, check_types)] \
+        + [(check_icmp_names, None, manifest_5)] \
         + [(check, sdfw, manifest_5) for check in (
-                  check_icmp_names_work, check_example)]
+                  check_icmp_names_work, check_example)] \
+        + [(check_catalogue_example, sdfw, catalogue_5)]
     for check, subject, its_page in checks:
         problem = check(subject, its_page)
         failed += problem is not None
-        print(f"{'FAIL' if problem else 'ok  '} man: {check.__doc__}")
+        about = {id(manifest_5): "sdfw-manifest(5): ",
+                 id(catalogue_5): "sdfw-catalogue(5): "}.get(id(its_page), "")
+        print(f"{'FAIL' if problem else 'ok  '} man: {about}{check.__doc__}")
         if problem:
             print("     " + problem.strip().replace("\n", "\n     "))
     print(f"{len(checks) - failed} passed, {failed} failed")

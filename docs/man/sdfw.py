@@ -16,10 +16,13 @@ EXAMPLES = {
     "diff": "git worktree add old main && sdfw diff old/policy policy",
     "trace": "sdfw trace shop.xml shop/web shop/db tcp 5432",
     "test": "sdfw test policy",
+    "clear": "systemctl stop sdfwd && sdfw clear \\-\\-bridge br0",
     "attest": "sdfw attest \\-\\-bridge br0 \\-\\-key host.pem "
               "/etc/sdfw/topology >>statements.jsonl",
     "learn": "conntrack \\-L | sdfw learn \\-\\-profile web.profile "
              "\\-\\-topology shop.xml \\-\\-output \\- \\-",
+    "verify": "sdfw verify \\-\\-catalogue /etc/sdfw/catalogue.xml "
+              "/etc/sdfw/topology",
     "explain": "ovs\\-ofctl dump\\-flows br0 | tail \\-n 1 | "
                "xargs \\-d '\\en' sdfw explain shop.xml",
 }
@@ -94,8 +97,10 @@ or
 .BR ssl: ,
 by default at port 6640), or
 .BR \-\-ports .
-Bridges of one command share these, so the bridges of several hosts take
-several commands.
+Bridges of one command share these; for the bridges of several hosts there is
+.BR \-\-inventory ,
+see
+.BR sdfw\-inventory (5).
 .PP
 A push holds a lock in OVSDB, so that a second one waits.  With
 .B \-\-ports
@@ -116,7 +121,7 @@ shop/db/db\-1    4
 Done; right; nothing to change.
 .TP
 1
-A topology is wrong.
+A topology, a catalogue or an inventory is wrong.
 .TP
 2
 .BR plan ", " diff :
@@ -133,10 +138,33 @@ failed or refused; or a bridge and the manifests disagree
 denied.
 .BR test :
 an assertion does not hold.
+.BR verify :
+something is as bad as
+.B \-\-fail\-on
+says.
 .BR explain :
 not of this topology.
 .TP
 5
+.BR push ", " plan :
+more would go than
+.B \-\-max\-shrink
+allows; nothing was changed.
+.TP
+6
+.B push
+with
+.BR \-\-inventory :
+some bridges have the policy and others have not.
+.TP
+7
+.B push
+with
+.BR \-\-inventory :
+deviations rose on a canary, and all canaries have again what they had.  If one
+could not be rolled back, it is 6.
+.TP
+8
 .BR learn :
 the profile, or a file that was to be read or written, failed.
 .TP
@@ -161,8 +189,13 @@ What
 .B trace \-\-bridge
 asks.
 .TP
-.I PREFIX/share/sdfw/manifest.xsd
-The schema of manifests, for editors; \fBsdfw\fR has its own copy.
+.I PREFIX/share/sdfw/manifest.xsd, PREFIX/share/sdfw/catalogue.xsd, \
+PREFIX/share/sdfw/inventory.xsd
+The schemas of manifests, catalogues and inventories, for editors; \fBsdfw\fR
+has its own copies.
+.TP
+.I PREFIX/share/sdfw/catalogue.xml
+The built\-in catalogue, to read; \fBsdfw\fR has its own copy.
 .SH EXAMPLES
 In CI, without a bridge:
 .PP
@@ -172,13 +205,13 @@ sdfw check policy && sdfw test policy
 .RE
 .fi
 .PP
-Every five minutes, by
-.BR cron (8),
-silent unless it fails:
+Unattended, but not if a third of the policy were lost by it
+.RB ( sdfw\-push (8)
+does this time and again, from a git checkout too):
 .PP
 .nf
 .RS
-*/5 * * * * root sdfw push \-\-quiet \-\-bridge br0 /etc/sdfw/topology
+sdfw push \-\-quiet \-\-max\-shrink 30 \-\-bridge br0 /etc/sdfw/topology
 .RE
 .fi
 .PP
@@ -192,6 +225,14 @@ sdfw push \-\-bridge ssl:hv1 \-\-db ssl:hv1 \e
 .RE
 .fi
 .PP
+All bridges of a site, canaries first:
+.PP
+.nf
+.RS
+sdfw push \-\-inventory site.xml topology
+.RE
+.fi
+.PP
 Is the bridge as the topology says?
 .PP
 .nf
@@ -201,6 +242,10 @@ sdfw plan \-\-bridge br0 topology >/dev/null || echo "no: $?"
 .fi
 .SH SEE ALSO
 .BR sdfw\-manifest (5),
+.BR sdfw\-catalogue (5),
+.BR sdfw\-inventory (5),
+.BR sdfwd (8),
+.BR sdfw\-push (8),
 .BR ovs\-vswitchd (8),
 .BR ovs\-vsctl (8),
 .BR ovs\-ofctl (8),

@@ -122,26 +122,13 @@ class Sniffer:
         return any(marker in frame for frame in self.frames)
 
 
-class Lab:
-    def __init__(self, sdfw, bridge="br0", fail_mode="standalone"):
-        self.sdfw, self.bridge, self.hosts = sdfw, bridge, {}
+class Closing:
+    """What has much to clean up: done when it is left, and at the latest when
+    the program ends."""
+
+    def __init__(self):
         self.cleanup = []
-        self.dir = tempfile.mkdtemp(prefix="sdfw-lab-")
-        self.cleanup.append(lambda: shutil.rmtree(self.dir, True))
-        self.env = dict(os.environ, OVS_RUNDIR=self.dir, OVS_LOGDIR=self.dir,
-                        OVS_DBDIR=self.dir, OVS_SYSCONFDIR=self.dir)
         atexit.register(self.close)
-        self.ns = self.namespace()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda n, _: sys.exit(128 + n))
-        try:
-            self.start_ovsdb()
-            self.start_vswitchd()
-            self.vsctl("add-br", bridge, "--", "set", "bridge", bridge,
-                       "datapath_type=netdev", f"fail_mode={fail_mode}")
-        except BaseException:
-            self.close()
-            raise
 
     def __enter__(self):
         return self
@@ -154,8 +141,29 @@ class Lab:
             try:
                 self.cleanup.pop()()
             except Exception as error:
-                print(f"lab: cleaning up: {error}", file=sys.stderr)
+                print(f"cleaning up: {error}", file=sys.stderr)
         atexit.unregister(self.close)
+
+
+class Lab(Closing):
+    def __init__(self, sdfw, bridge="br0", fail_mode="standalone"):
+        super().__init__()
+        self.sdfw, self.bridge, self.hosts = sdfw, bridge, {}
+        self.dir = tempfile.mkdtemp(prefix="sdfw-lab-")
+        self.cleanup.append(lambda: shutil.rmtree(self.dir, True))
+        self.env = dict(os.environ, OVS_RUNDIR=self.dir, OVS_LOGDIR=self.dir,
+                        OVS_DBDIR=self.dir, OVS_SYSCONFDIR=self.dir)
+        self.ns = self.namespace()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda n, _: sys.exit(128 + n))
+        try:
+            self.start_ovsdb()
+            self.start_vswitchd()
+            self.vsctl("add-br", bridge, "--", "set", "bridge", bridge,
+                       "datapath_type=netdev", f"fail_mode={fail_mode}")
+        except BaseException:
+            self.close()
+            raise
 
     def start_ovsdb(self):
         if not os.path.exists(f"{self.dir}/conf.db"):

@@ -1,6 +1,8 @@
 """sdfwd keeps a bridge in step with the manifest."""
 import os
 import pathlib
+import shutil
+import socket
 import time
 
 from daemon import Sdfwd, has_flows, in_step, until
@@ -73,6 +75,148 @@ def test_broken(lab):
         assert works(lab, 8080)
         write(lab, manifest(SSH))
         until(lambda: works(lab, 22), "the repaired one is in force")
+
+
+def test_warnings(lab):
+    """what a manifest is warned of is logged once, until it changes"""
+    unused = '<network name="nobody"><prefix>192.0.2.0/24</prefix></network>'
+    write(lab, manifest(extra=unused))
+    with Sdfwd(lab, path_of(lab)) as sdfwd:
+        begin = len(sdfwd.log())
+
+        def read_again(text):
+            times = sdfwd.log().count("read 1 applications")
+            write(lab, text)
+            until(lambda: sdfwd.log().count("read 1 applications") > times,
+                  "it is read")
+        until(lambda: "'nobody' is never" in sdfwd.log()[begin:], "a warning")
+        read_again("\n" + manifest(SSH, extra=unused))
+        read_again(manifest(extra=unused))
+        assert sdfwd.log()[begin:].count("'nobody' is never") == 1
+        read_again(manifest(extra=unused + unused.replace("nobody", "other")
+                            .replace(".2.", ".3.")))
+        until(lambda: "'other' is never" in sdfwd.log()[begin:], "a new one")
+        assert sdfwd.log()[begin:].count("'nobody' is never") == 1
+        read_again(manifest())
+        read_again(manifest(extra=unused))
+        until(lambda: sdfwd.log()[begin:].count("'nobody' is never") == 2,
+              "it is back")
+
+
+def test_away(lab):
+    """a manifest, or its directory, that is away for a while is read when it
+    is back, wherever on its path the gap was"""
+    path = lab.file("a/b/c/m.xml", manifest())
+    for given in (path, f"{lab.dir}/a/b/c"):
+        with Sdfwd(lab, given) as sdfwd:
+            until(lambda: in_step(lab, path), "flows are there")
+            for gone in (path, f"{lab.dir}/a/b/c", f"{lab.dir}/a/b",
+                         f"{lab.dir}/a"):
+                for links, port in ((SSH, 22), (LINKS, None)):
+                    errors = sdfwd.log().count("manifests have errors")
+                    os.rename(gone, f"{lab.dir}/away")
+                    until(lambda: sdfwd.log().count("manifests have errors")
+                          > errors, f"{gone} is missed")
+                    time.sleep(0.1)
+                    os.rename(f"{lab.dir}/away", gone)
+                    until(lambda: "MANIFESTS ARE WRONG" not in appctl(
+                        lab, "sdfw/status").stdout, f"{gone} is back")
+                    # It is watched as before.
+                    time.sleep(0.1)
+                    lab.file("a/b/c/m.xml", manifest(links))
+                    until(lambda: in_step(lab, path), f"{gone} was edited")
+                    assert works(lab, 22) == (port == 22)
+            # All made anew, step by step.
+            shutil.rmtree(f"{lab.dir}/a")
+            for step in ("a", "a/b", "a/b/c"):
+                time.sleep(0.1)
+                os.mkdir(f"{lab.dir}/{step}")
+            time.sleep(0.1)
+            lab.file("a/b/c/m.xml", manifest(SSH))
+            until(lambda: in_step(lab, path), "the new one is in force")
+            lab.file("a/b/c/m.xml", manifest())
+            until(lambda: in_step(lab, path), "as before")
+
+
+def test_include(lab):
+    """an included file is watched, whatever its name; also in a directory"""
+    part = lab.file("whole/parts/shop.inc", manifest())
+    path = lab.file("whole/m.xml", '<manifest version="1" '
+                    'xmlns="urn:ovs-sdfw:manifest:1">'
+                    '<include href="parts/shop.inc"/></manifest>')
+    for given in (path, f"{lab.dir}/whole"):
+        with Sdfwd(lab, given) as sdfwd:
+            for links in (SSH, LINKS):
+                until(lambda: in_step(lab, path), "flows are there")
+                time.sleep(0.1)
+                lab.file("whole/parts/shop.inc", manifest(links))
+                until(lambda: works(lab, 22) == (links is SSH), "an edit")
+            os.rename(part, f"{part}.old")
+            until(lambda: "MANIFESTS ARE WRONG" in appctl(
+                lab, "sdfw/status").stdout, "it is missed")
+            os.rename(f"{part}.old", part)
+            until(lambda: "MANIFESTS ARE WRONG" not in appctl(
+                lab, "sdfw/status").stdout, "it is back")
+            assert sdfwd.process.poll() is None
+
+
+def test_absent_at_start(lab):
+    """a manifest that is not there at the start is read when it comes"""
+    path = f"{lab.dir}/later/topology/m.xml"
+    lab.unpush()
+    with Sdfwd(lab, f"{lab.dir}/later/topology") as sdfwd:
+        until(lambda: f"|{lab.dir}/later/topology: cannot read: No such file"
+              in sdfwd.log(), "it is told")
+        lab.file("later/topology/m.xml", manifest())
+        until(lambda: in_step(lab, path), "flows are there")
+
+
+def replace_link(lab, name, target):
+    """As "ln -sfn" and Kubernetes do."""
+    os.symlink(target, f"{lab.dir}/{name}.new")
+    os.rename(f"{lab.dir}/{name}.new", f"{lab.dir}/{name}")
+
+
+def test_links(lab):
+    """a symbolic link that is put elsewhere is noticed, wherever on the path
+    it is and through whatever other links"""
+    for name, links in (("1", LINKS), ("2", SSH)):
+        lab.file(f"releases/{name}/topology/m.xml", manifest(links))
+    os.symlink("releases/1", f"{lab.dir}/current")
+    os.symlink(f"{lab.dir}/current", f"{lab.dir}/indirect")
+    os.symlink("indirect/topology/m.xml", f"{lab.dir}/one.xml")
+    for given in ("current/topology", "current/topology/m.xml",
+                  "indirect/topology", "one.xml"):
+        with Sdfwd(lab, f"{lab.dir}/{given}") as sdfwd:
+            for target in ("2", "1", "2", "1"):
+                replace_link(lab, "current", f"releases/{target}")
+                until(lambda: in_step(lab, f"{lab.dir}/releases/{target}/"
+                                      "topology/m.xml"),
+                      f"{given}, release {target}")
+            lab.file("releases/1/topology/m.xml", manifest(SSH))
+            until(lambda: works(lab, 22), "a file behind it was edited")
+            lab.file("releases/1/topology/m.xml", manifest())
+            until(lambda: not works(lab, 22), "and again")
+            times = sdfwd.log().count("read 1 applications")
+            time.sleep(0.5)
+            assert sdfwd.log().count("read 1 applications") == times
+
+
+def test_config_map(lab):
+    """a directory as Kubernetes mounts it: its files are links through
+    "..data", which is replaced"""
+    for name, links in (("1", LINKS), ("2", SSH), ("3", LINKS)):
+        lab.file(f"map/..{name}/m.xml", manifest(links))
+    os.symlink("..1", f"{lab.dir}/map/..data")
+    os.symlink("..data/m.xml", f"{lab.dir}/map/m.xml")
+    os.symlink(".", f"{lab.dir}/map/loop")
+    with Sdfwd(lab, f"{lab.dir}/map"):
+        for name in "1", "2", "3":
+            replace_link(lab, "map/..data", f"..{name}")
+            until(lambda: in_step(lab, f"{lab.dir}/map/..{name}/m.xml"),
+                  f"version {name}")
+            if name > "1":
+                shutil.rmtree(f"{lab.dir}/map/..{int(name) - 1}")
 
 
 def test_new_port(lab):
@@ -227,6 +371,34 @@ def test_killed(lab):
     write(lab, manifest())
 
 
+def sockets(lab):
+    return sorted(p.name for p in pathlib.Path(lab.dir).glob("sdfwd.*.ctl"))
+
+
+def test_stale_sockets(lab):
+    """the next start removes the socket of an sdfwd that was killed, and no
+    other that somebody listens on"""
+    sdfwd = Sdfwd(lab, path_of(lab))
+    sdfwd.start()
+    until(lambda: sockets(lab), "it listens")
+    killed, = sockets(lab)
+    sdfwd.kill()
+    assert sockets(lab) == [killed]
+    used, plain, link = (f"sdfwd.{n}.ctl" for n in (1, 2, 3))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{lab.dir}/{used}")
+        listener.listen()
+        lab.file(plain, "")
+        os.symlink(killed, f"{lab.dir}/{link}")
+        with sdfwd:
+            own = f"sdfwd.{sdfwd.process.pid}.ctl"
+            until(lambda: own in sockets(lab), "it listens")
+            assert sockets(lab) == sorted([own, used, plain, link])
+    assert sockets(lab) == [used, plain, link]
+    for name in (used, plain, link):
+        os.remove(f"{lab.dir}/{name}")
+
+
 def test_idle(lab):
     """with nothing to do, it is not even woken"""
     with Sdfwd(lab, path_of(lab)) as sdfwd:
@@ -256,6 +428,15 @@ def test_once(lab):
     assert done.returncode == 3 and "nosuch" in done.stderr, done.stderr
     done = lab.run(program, "--once", path_of(lab), check=False)
     assert done.returncode == 64 and "--bridge" in done.stderr
+    # It would undo what the other one was told.
+    with Sdfwd(lab, path_of(lab), options=["--tuples", "77"]) as sdfwd:
+        until(lambda: "limit=77," in str(lab.our_flows()), "its settings")
+        done = lab.run(program, "--once", "--bridge", lab.bridge,
+                       path_of(lab), check=False)
+        assert done.returncode == 64, done
+        assert f"another sdfwd (process {sdfwd.process.pid})" in done.stderr
+        assert "sdfw/reload" in done.stderr, done.stderr
+        assert "limit=77," in str(lab.our_flows())
 
 
 def appctl(lab, *arguments, check=True):
@@ -278,6 +459,8 @@ def test_appctl(lab):
         appctl(lab, "vlog/set", "dbg")
         wrong = appctl(lab, "sdfw/nosuch", check=False)
         assert wrong.returncode and "not a command" in wrong.stderr
+        # What ovs-appctl adds is a line of its own.
+        assert wrong.stderr.splitlines()[1].startswith("ovs-appctl: ")
         write(lab, "<manifest/>")
         until(lambda: "MANIFESTS ARE WRONG" in
               appctl(lab, "sdfw/status").stdout, "the error is shown")

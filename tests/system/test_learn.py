@@ -155,7 +155,7 @@ def test_again(lab):
     assert "0 links" in done.stdout and "nothing to write" in done.stdout
     lab.file("services-only.xml", manifest(links=""))
     done = learn(lab, profile, "--topology", f"{lab.dir}/services-only.xml",
-                 "--output", topology, status=5)
+                 "--output", topology, status=8)
     assert "shop-learned.xml is there already" in done.stderr
     assert links(f"{topology}/shop-learned.xml") == SHOP
 
@@ -402,15 +402,15 @@ def test_bad_input(lab):
     for path, text in ((letter, "letter.txt:1: no protocol in it"),
                        (f"{lab.dir}/none", "No such file or directory"),
                        (lab.dir, "is a directory")):
-        done = learn(lab, "captured.profile", path, status=5)
+        done = learn(lab, "captured.profile", path, status=8)
         assert text in done.stderr and done.stderr.count("\n") == 1, done
     assert pathlib.Path(profile).read_bytes() == before
     done = lab.command("learn", "--profile", letter, "--output", "-",
                        check=False)
-    assert done.returncode == 5 and "not a profile" in done.stderr
+    assert done.returncode == 8 and "not a profile" in done.stderr
     damaged = f"{lab.dir}/damaged.profile"
     pathlib.Path(damaged).write_bytes(before[:len(before) // 2])
-    done = learn(lab, "damaged.profile", "--output", "-", status=5)
+    done = learn(lab, "damaged.profile", "--output", "-", status=8)
     assert "damaged" in done.stderr
     done = learn(lab, "captured.profile", status=64)
     assert "wants something to read" in done.stderr

@@ -298,3 +298,27 @@ def test_lock(lab):
         assert process.returncode == 0, error
     lab.push(manifest())
     assert lab.command("plan", "--bridge", "br0", paths[0]).returncode == 0
+
+
+def test_clear(lab):
+    """clear leaves the bridge as it was before the first push, whatever the
+    tables; flows of others stay"""
+    def all_of_it():
+        return (lab.ofctl("dump-flows", "--no-stats", lab.bridge).stdout,
+                [line for line in lab.ofctl("show", lab.bridge).stdout
+                 .splitlines() if "config:" in line])
+    lab.command("clear", "--bridge", lab.bridge)
+    lab.ofctl("add-flow", lab.bridge, "table=3,priority=5,tcp,actions=drop")
+    before = all_of_it()
+    for options in ((), ("--table-base", "20")):
+        lab.push(manifest(), *options)
+        assert all_of_it() != before
+        done = lab.command("clear", "--bridge", lab.bridge)
+        assert "flows removed" in done.stdout, done
+        assert all_of_it() == before
+    assert "0 flows removed" in lab.command("clear", "--bridge",
+                                            lab.bridge).stdout
+    assert lab.command("clear", "--bridge", "nobody",
+                       check=False).returncode == 3
+    assert lab.command("clear", check=False).returncode == 64
+    lab.ofctl("del-flows", lab.bridge, "table=3")

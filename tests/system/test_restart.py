@@ -331,3 +331,31 @@ def test_mode(lab):
             assert done.returncode and why in done.stderr, done.stderr
     with Sdfwd(lab, path_of(lab)):
         until(lambda: in_step(lab, path_of(lab)), "a restart forgets it")
+
+
+def test_mode_stays(lab):
+    """... also if sdfwd begins anew, with other bridges or tables"""
+    web, app = lab.hosts["web1"], lab.hosts["app1"]
+    app.ask("listen", 4, 23)
+    with Sdfwd(lab, path_of(lab)) as sdfwd:
+        until(lambda: in_step(lab, path_of(lab)), "flows are there")
+        lab.run("ovs-appctl", "-t", "sdfwd", "sdfw/mode", "shop", "audit")
+        until(lambda: web.ask("connect", app.address(), 23, 0.3),
+              "audit lets pass")
+        lab.vsctl("set", "open_vswitch", ".",
+                  "other_config:sdfw-table-base=60")
+        try:
+            until(lambda: "table=60," in "\n".join(lab.our_flows())
+                  and "table=100," not in "\n".join(lab.our_flows()),
+                  "the tables move")
+            lab.run("ovs-appctl", "revalidator/wait")
+            assert "shop is in audit" in status(lab), status(lab)
+            assert web.ask("connect", app.address(), 23)
+            lab.run("ovs-appctl", "-t", "sdfwd", "sdfw/mode", "shop",
+                    "manifest")
+            until(lambda: not web.ask("connect", app.address(), 23, 0.3),
+                  "the manifest's mode holds")
+        finally:
+            lab.vsctl("clear", "open_vswitch", ".", "other_config")
+        until(lambda: in_step(lab, path_of(lab)), "the tables are back")
+        assert "beginning anew" in sdfwd.log(), sdfwd.log()

@@ -224,10 +224,22 @@ def test_sinks(lab):
         sdfwd.hang_up()
         until(lambda: f"json {absent}" in sdfwd.appctl("status"), "it is open")
         assert "NOT OPENED" not in sdfwd.appctl("status")
-    sdfwd.set(syslog="nowhere:1")
-    with Settings(lab, "--bridge", lab.bridge, lab.path) as sdfwd:
-        until(lambda: in_step(lab, lab.path), "flows are there")
-        assert "\"nowhere:1\"" in sdfwd.appctl("status")
+    # One that OVSDB should not name counts as absent.
+    right = f"udp:127.0.0.1:{receiver.port}"
+    for wrong in ("nowhere:1", f"{right},unix:", "tcp:127.0.0.1:0"):
+        with Settings(lab, "--bridge", lab.bridge, lab.path,
+                      file=f"syslog = {right}",
+                      ovsdb={"syslog": wrong}) as sdfwd:
+            until(lambda: in_step(lab, lab.path), "flows are there")
+            assert sdfwd.config_table()["syslog"] == [(right, "file")]
+            status = sdfwd.appctl("status")
+            assert "SETTING IS WRONG, and not taken: OVSDB, other_config:" \
+                "sdfw-syslog: " in status, status
+            assert f"syslog {right}: " in status, status
+            sdfwd.set(adopt=12)
+            until(lambda: sdfwd.config_table()["adopt"] == [("12", "OVSDB")],
+                  "another setting counts")
+            assert sdfwd.log().count("sdfw-syslog: ") == 1, sdfwd.log()
 
 
 def test_hang_up(lab):
@@ -364,6 +376,7 @@ def test_check_config(lab):
     config = lab.file("check.conf", "interval = 7\nadopt = 1\n"
                       f"json = {records}\n")
     lab.vsctl("set", "open_vswitch", ".", "other_config:sdfw-adopt=2")
+    plain = lab.file("plain", "no program")
 
     def check(*arguments, prefix=()):
         return lab.run(*prefix, program, "--check-config", *arguments,
@@ -398,6 +411,35 @@ def test_check_config(lab):
         assert done.returncode == 1 and "/nowhere" in done.stderr, done
         done = check("--user", "no-such-user", lab.path)
         assert done.returncode == 1 and "no-such-user" in done.stderr, done
+        for name, value, why in (
+                ("syslog", "nowhere:1", "is no unix:SOCKET"),
+                ("syslog", "unix:", "is no unix:SOCKET"),
+                ("syslog", "udp:host", "an address is wanted"),
+                ("syslog", "tcp:127.0.0.1:0", "a port is a number"),
+                ("syslog", "tls:127.0.0.1:x", "a port is a number"),
+                ("bridge", "tcp:host:1", "an address is wanted"),
+                ("bridge", "tcp:::1:1", "is [ADDRESS]:PORT"),
+                ("bridge", "tcp:127.0.0.1:0", "a port is a number"),
+                ("bridge", "unix:", "the name of a socket"),
+                ("bridge", "ssl:127.0.0.1:1", "needs private-key"),
+                ("json", f"{lab.dir}/none/d.json", "No such file"),
+                ("json", lab.dir, "Is a directory"),
+                ("pcap", f"{lab.dir}/none", "No such file"),
+                ("pcap", plain, "Not a directory"),
+                ("hook", "true", "the absolute path"),
+                ("hook", plain, "Permission denied")):
+            done = check(f"--{name}", value, "--bridge", lab.bridge, lab.path)
+            assert done.returncode == 1, (name, value, done)
+            told, = done.stderr.splitlines()
+            assert why in told, told
+        done = check("--verbose=foo", lab.path)
+        assert done.returncode == 64 and '"foo"' in done.stderr, done
+        for value, why in (("::1:80", "[ADDRESS]:PORT"),
+                           ("0", "from 1 to 65535"),
+                           ("localhost:80", "an address is wanted")):
+            done = check("--http", value, lab.path)
+            assert done.returncode == 64 and why in done.stderr, done
+            assert len(done.stderr.splitlines()) == 2, done.stderr
         lab.vsctl("set", "open_vswitch", ".", "other_config:sdfw-adopt=x")
         done = check("--bridge", lab.bridge, lab.path)
         assert done.returncode == 1, done

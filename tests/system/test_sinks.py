@@ -128,6 +128,51 @@ def test_json_rotation(lab):
         assert all(opened(records(p)) for p in [*old, path])
 
 
+def test_json_removed(lab):
+    """json: a file that is removed is there again with the next record; one
+    that is renamed gets records until SIGHUP"""
+    where = directory(lab, "json")
+    path = f"{where}/d.json"
+    with running(lab, "--json", path):
+        deviate(lab)
+        until(lambda: records(path), "it is told")
+        os.remove(path)
+        port, = deviate(lab)
+        until(lambda: os.path.exists(path), "the file is there again")
+        until(lambda: opened(records(path)) == [port], "it is told")
+        os.rename(path, f"{path}.1")
+        last, = deviate(lab)
+        until(lambda: opened(records(f"{path}.1")) == [port, last],
+              "it is told")
+        assert not os.path.exists(path)
+        shutil.rmtree(where)
+        port, = deviate(lab)
+        until(lambda: Status(lab, "json").waiting, "it waits")
+        os.mkdir(where)
+        until(lambda: os.path.exists(path)
+              and port in opened(records(path)), "it is told")
+
+
+def test_json_twice(lab):
+    """json: a file that is named in several ways gets each line once, also
+    after it was rotated"""
+    where = directory(lab, "json")
+    path = f"{where}/d.json"
+    os.symlink("d.json", f"{where}/link.json")
+    with running(lab, "--json", path, "--json", f"{where}/./d.json",
+                 "--json", f"{where}/link.json") as sdfwd:
+        first, = deviate(lab)
+        until(lambda: opened(records(path)), "it is told")
+        os.rename(path, f"{path}.1")
+        sdfwd.process.send_signal(signal.SIGHUP)
+        until(lambda: os.path.exists(path), "the file is there again")
+        second, = deviate(lab)
+        until(lambda: opened(records(path)), "it is told")
+        assert opened(records(path)) == [second]
+        assert opened(records(f"{path}.1")) == [first]
+        assert sdfwd.log().count(f"the same as {path}") == 1, sdfwd.log()
+
+
 def test_json_full(lab):
     """json: while the disk is full, records wait and what does not fit is
     dropped; then it goes on with whole lines, and tells how many are

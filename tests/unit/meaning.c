@@ -103,8 +103,9 @@ link_joins(const struct topology *t, const struct workload *workload,
     return false;
 }
 
-/* Who has 'address' when it is seen in 'segment': a workload of the segment
- * that is on this bridge, or one of another segment that a link leads to. */
+/* Who has 'address' when it is seen in 'segment': a workload of the segment,
+ * 'local' if it is on this bridge, or one of another segment that a link leads
+ * to. */
 static const struct workload *
 owner(const struct topology *t, const struct ports *ports,
       const struct segment *segment, const struct in6_addr *address,
@@ -112,11 +113,12 @@ owner(const struct topology *t, const struct ports *ports,
 {
     *local = false;
     for (size_t i = 0; i < ports->n_workloads; i++) {
+        bool here = ports->of_workload[i];
         if (ports->workloads[i]->home->segment == segment
             && (has_address(ports->workloads[i], address)
-                || (has_ipv6(ports)
+                || (here && has_ipv6(ports)
                     && makes_address(ports->workloads[i], address)))) {
-            *local = true;
+            *local = here;
             return ports->workloads[i];
         }
     }
@@ -137,7 +139,8 @@ mac_owner(const struct ports *ports, const struct segment *segment,
           struct eth_addr mac)
 {
     for (size_t i = 0; i < ports->n_workloads; i++) {
-        if (ports->workloads[i]->home->segment == segment
+        if (ports->of_workload[i]
+            && ports->workloads[i]->home->segment == segment
             && has_mac(ports->workloads[i], mac)) {
             return ports->workloads[i];
         }
@@ -325,6 +328,10 @@ judge(const struct topology *t, const struct ports *ports,
     }
     if (packet->invalid
         || !is_linked(t, segment, &client, &server, &packet->opening, now)) {
+        return refused;
+    }
+    if (segment->kind == SEGMENT_ISOLATED && !to) {
+        refused.drop = true;    /* It does not leave the bridge. */
         return refused;
     }
     return (struct judgement) {

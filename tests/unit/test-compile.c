@@ -29,6 +29,7 @@ struct plan {
     bool backwards;             /* Declares everything in the other order. */
     bool first_has_one_more;
     bool last_link_is_missing;
+    int only_service;           /* Others are on other bridges; 0: none is. */
 };
 
 static void
@@ -128,7 +129,11 @@ compile_plan(const struct plan *plan, struct flow_set *flows)
     struct topology *t = make(plan);
     struct ports *ports = ports_create(t);
     for (size_t i = 0; i < ports->n_workloads; i++) {
-        ports->of_workload[i] = atoi(ports->workloads[i]->name + 1) + 1;
+        const struct workload *w = ports->workloads[i];
+        if (!plan->only_service
+            || plan->only_service == atoi(w->home->name + 1)) {
+            ports->of_workload[i] = atoi(w->name + 1) + 1;
+        }
     }
     const struct compile_options options = {
         .table_base = DEFAULT_TABLE_BASE, .now = NOW,
@@ -252,6 +257,33 @@ test_one_link_less_takes_its_flows_only(void **state OVS_UNUSED)
     flow_set_destroy(&changes);
 }
 
+/* Of a chain, the two services beside the one that is here, and its links. */
+static void
+test_what_concerns_other_bridges_only_is_left_out(void **state OVS_UNUSED)
+{
+    size_t n[2];
+    for (int i = 0; i < 2; i++) {
+        struct plan plan = { .n_services = i ? 200 : 20, .replicas = 10,
+                             .only_service = 7 };
+        struct flow_set flows;
+        compile_plan(&plan, &flows);
+        size_t per_table[N_TABLES] = { 0 };
+        for (size_t j = 0; j < flows.n; j++) {
+            if (flows.flows[j].table >= DEFAULT_TABLE_BASE
+                && flows.flows[j].cookie >> COOKIE_KIND_SHIFT & 0xff) {
+                per_table[flows.flows[j].table - DEFAULT_TABLE_BASE]++;
+            }
+        }
+        assert_int_equal(per_table[TABLE_MAC], 10);
+        assert_int_equal(per_table[TABLE_ADDRESS], 30);
+        assert_int_equal(per_table[TABLE_LINK], 2);
+        assert_int_equal(per_table[TABLE_STATE], 2);
+        n[i] = flows.n;
+        flow_set_destroy(&flows);
+    }
+    assert_int_equal(n[0], n[1]);
+}
+
 int
 main(void)
 {
@@ -262,6 +294,7 @@ main(void)
         cmocka_unit_test(
             test_one_workload_more_is_as_many_changes_in_any_size),
         cmocka_unit_test(test_one_link_less_takes_its_flows_only),
+        cmocka_unit_test(test_what_concerns_other_bridges_only_is_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

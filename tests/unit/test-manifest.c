@@ -1,6 +1,6 @@
 /* manifest.c and what it uses: right manifests become the right model.
  *
- * Wrong manifests are in tests/manifests/bad: see test-bad-manifests.c. */
+ * Wrong manifests are in tests/manifests/bad: see test-bad-files.c. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +15,7 @@
 
 #include "check.h"
 #include "manifest.h"
+#include "pipeline.h"
 #include "openvswitch/dynamic-string.h"
 #include "util.h"
 #include "values.h"
@@ -359,6 +360,37 @@ test_files_above_the_limit_are_refused(void **state)
 }
 
 static void
+test_responses(void **state)
+{
+    struct fixture *fixture = *state;
+    write_file(fixture, "a.xml", BEGIN "<application name=\"a\">"
+               "<service name=\"s\"><response quarantine=\"0\"/>"
+               "<response reasons=\"spoof rogue-ra\" count=\"7\" "
+               "within=\"9\" quarantine=\"30\" max-share=\"100\"/>"
+               "</service><response/></application>" END);
+    struct topology *t = read_directory(fixture);
+    const struct service *s = find_service(t, "a/s");
+    assert_int_equal(s->n_responses, 2);
+    assert_int_equal(s->responses[0]->quarantine_min,
+                     QUARANTINE_UNTIL_RELEASED);
+    const struct response *r = s->responses[1];
+    assert_int_equal(r->reasons, 1u << REASON_SPOOF | 1u << REASON_RA);
+    assert_int_equal(r->count, 7);
+    assert_int_equal(r->within_s, 9);
+    assert_int_equal(r->quarantine_min, 30);
+    assert_int_equal(r->max_share, 100);
+    assert_int_equal(s->application->n_responses, 1);
+    r = s->application->responses[0];
+    assert_int_equal(r->count, 1);
+    assert_int_equal(r->within_s, 60);
+    assert_int_equal(r->max_share, 50);
+    assert_int_equal(r->quarantine_min, QUARANTINE_NONE);
+    assert_true(r->reasons & 1u << REASON_NO_LINK);
+    assert_false(r->reasons & 1u << REASON_INVALID);
+    topology_destroy(t);
+}
+
+static void
 test_times(void **state OVS_UNUSED)
 {
     static const struct {
@@ -387,6 +419,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_examples_are_right),
+        TEST(test_responses),
         TEST(test_whole_language),
         TEST(test_one_manifest_per_workload),
         TEST(test_directories_in_order_without_hidden_files),

@@ -1,6 +1,8 @@
 /* Model check: for random small topologies, what the flows do with a packet
  * is what the manifest means.
  *
+ * Some of the workloads, in half of the topologies, are on other bridges.
+ *
  * Each topology is compiled with two random sets of links and modes.  A
  * connection is opened under the first, and goes on, in both directions, with
  * the mark that it got, under the first and under the second.
@@ -294,11 +296,25 @@ struct world {
 
 /* Two worlds with the same nodes, made from the same seed, differ in links
  * and modes.  Returns false if check.c finds an error in this one. */
+static void
+random_ports(struct ports *ports)
+{
+    ports_number(ports);
+    unsigned int elsewhere = percent(50) ? 20 + any(70) : 0;
+    for (size_t i = 0; i < ports->n_workloads; i++) {
+        if (percent(elsewhere)) {
+            ports->of_workload[i] = 0;
+        }
+    }
+}
+
 static bool
 world_init(struct world *world, uint64_t seed, uint64_t link_seed)
 {
     random_state = seed;
     world->topology = random_nodes();
+    world->ports = ports_create(world->topology);
+    random_ports(world->ports);
     bool strict = percent(50);
     random_state = link_seed;
     random_links(world->topology);
@@ -313,8 +329,6 @@ world_init(struct world *world, uint64_t seed, uint64_t link_seed)
     const struct compile_options options = {
         .table_base = DEFAULT_TABLE_BASE, .now = NOW,
     };
-    world->ports = ports_create(world->topology);
-    ports_number(world->ports);
     flow_set_init(&world->flows, DEFAULT_TABLE_BASE);
     compile(world->topology, world->ports, &options, &world->flows);
     flow_set_sort(&world->flows);
@@ -403,12 +417,29 @@ random_service_of_packet(struct flow *flow, struct opening *opening,
     }
 }
 
+/* Where packets of 'from' (NULL: of somebody outside) come in. */
+static ofp_port_t
+port_of(const struct world *world, const struct workload *from)
+{
+    uint16_t port = from ? world->ports->of_workload[from->index] : 0;
+    return u16_to_ofp(port ? port : UNMANAGED_PORT);
+}
+
+static bool
+is_here(const struct world *world, const struct workload *workload)
+{
+    return workload && world->ports->of_workload[workload->index];
+}
+
 static void
 set_in_port(struct flow *flow, const struct world *world,
             const struct workload *from)
 {
-    flow->in_port.ofp_port = u16_to_ofp(
-        from ? world->ports->of_workload[from->index] : UNMANAGED_PORT);
+    flow->in_port.ofp_port = port_of(world, from);
+    if (from && !is_here(world, from) && from->home->segment->vlan) {
+        flow->vlans[0].tpid = htons(ETH_TYPE_VLAN);
+        flow->vlans[0].tci = htons(VLAN_CFI | from->home->segment->vlan);
+    }
     if (percent(from ? 3 : 40)) {
         flow->vlans[0].tpid = htons(ETH_TYPE_VLAN);
         flow->vlans[0].tci = htons(VLAN_CFI | (99 + any(4)));
@@ -452,11 +483,10 @@ static void
 turn_round(const struct world *world, struct flow *flow,
            const struct workload *from, const struct workload *to)
 {
-    flow->in_port.ofp_port = u16_to_ofp(
-        to ? world->ports->of_workload[to->index] : UNMANAGED_PORT);
+    flow->in_port.ofp_port = port_of(world, to);
     memset(flow->vlans, 0, sizeof flow->vlans);
     const struct segment *segment = from ? from->home->segment : NULL;
-    if (!to && segment && segment->kind == SEGMENT_VLAN) {
+    if (!is_here(world, to) && segment && segment->kind == SEGMENT_VLAN) {
         flow->vlans[0].tpid = htons(ETH_TYPE_VLAN);
         flow->vlans[0].tci = htons(VLAN_CFI | segment->vlan);
     }
@@ -546,7 +576,7 @@ explain(const struct world *world, const struct flow *flow,
 static bool
 enforces_at(const struct world *world, uint16_t port)
 {
-    for (size_t i = 0; i < world->ports->n_workloads; i++) {
+    for (size_t i = 0; port && i < world->ports->n_workloads; i++) {
         const struct workload *w = world->ports->workloads[i];
         for (size_t j = 0; world->ports->of_workload[i] == port
                            && j < w->n_services; j++) {
@@ -643,6 +673,14 @@ is_sent_in(const struct flow *flow, const struct workload *from,
            : segment->vlan == vlan_tci_to_vid(flow->vlans[0].tci);
 }
 
+/* Of an isolated segment, nothing comes from another bridge. */
+static bool
+is_cut_off(const struct world *world, const struct workload *workload)
+{
+    return workload && !is_here(world, workload)
+           && workload->home->segment->kind == SEGMENT_ISOLATED;
+}
+
 /* Opens a connection in the first world, then goes on with it in both.
  * Returns what went wrong. */
 static const char *
@@ -652,6 +690,9 @@ check_connection(struct world worlds[2], struct counts *counts)
                                   : NULL;
     const struct workload *to = percent(75) ? random_workload(&worlds[0])
                                 : NULL;
+    if (is_cut_off(&worlds[0], from)) {
+        return NULL;
+    }
     struct flow flow;
     struct opening opening;
     random_packet(&worlds[0], from, to, &flow, &opening);
@@ -691,7 +732,7 @@ check_connection(struct world worlds[2], struct counts *counts)
     if (to && (first.dst != to->index || !is_sent_in(&flow, from, to))) {
         to = NULL;
     }
-    if (!from && !to) {
+    if ((!from && !to) || is_cut_off(&worlds[0], to)) {
         return NULL;
     }
     for (int i = 0; i < n && !wrong; i++) {

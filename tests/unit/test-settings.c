@@ -16,14 +16,21 @@
 #include "smap.h"
 #include "util.h"
 
-/* The errors of a file with 'text', one a line, with "FILE" for its name. */
+/* The errors of a file with 'text', in which '^' is NUL, one a line, without
+ * the file's name. */
 static char *
-read_text(struct settings *settings, const char *text)
+read_text(struct settings *settings, const char *text_)
 {
     char file[] = "/tmp/test-settings.XXXXXX";
     int fd = mkstemp(file);
-    assert_true(fd >= 0 && write(fd, text, strlen(text)) == strlen(text));
+    char *text = xstrdup(text_);
+    size_t n = strlen(text);
+    for (size_t i = 0; i < n; i++) {
+        text[i] = text[i] == '^' ? '\0' : text[i];
+    }
+    assert_true(fd >= 0 && write(fd, text, n) == n);
     close(fd);
+    free(text);
     struct svec errors = SVEC_EMPTY_INITIALIZER;
     settings_read_file(settings, file, &errors);
     unlink(file);
@@ -114,7 +121,8 @@ test_file_errors(void **state OVS_UNUSED)
                   "interval = 0\n"
                   "interval = 7 seconds\n"
                   "db = br0\n"
-                  "bridge =\n",
+                  "bridge =\n"
+                  "interval = 7^2\n",
                   ":1: a line is NAME = VALUE\n"
                   ":2: a line is NAME = VALUE\n"
                   ":3: there is no setting \"nosuch\"; \"sdfwd --help\" shows "
@@ -123,7 +131,8 @@ test_file_errors(void **state OVS_UNUSED)
                   ":5: interval wants a number from 1 to 3600, not "
                   "\"7 seconds\"\n"
                   ":6: db wants REMOTE, not \"br0\"\n"
-                  ":7: bridge wants a value");
+                  ":7: bridge wants a value\n"
+                  ":8: a NUL byte is in it; settings are text");
     for (int i = 0; i < N_SETTINGS; i++) {
         assert_int_equal(settings_source(&settings, i), FROM_DEFAULT);
     }
@@ -136,6 +145,40 @@ test_file_errors(void **state OVS_UNUSED)
     assert_string_equal(errors.names[1], "cannot read /: Is a directory");
     svec_destroy(&errors);
     settings_destroy(&settings);
+}
+
+static void
+test_listeners(void **state OVS_UNUSED)
+{
+    static const char *const right[] = {
+        "80", "127.0.0.1:80", "[::1]:65535",
+    };
+    static const struct {
+        const char *value, *why;
+    } wrong[] = {
+        { "web", "a port is a number from 1 to 65535" },
+        { "0", "a port is a number from 1 to 65535" },
+        { "65536", "a port is a number from 1 to 65535" },
+        { "1.2.3.4:", "a port is a number from 1 to 65535" },
+        { "1.2.3.4:x", "a port is a number from 1 to 65535" },
+        { "[::1]", "a port is a number from 1 to 65535" },
+        { "::1:80", "an IPv6 address with a port is [ADDRESS]:PORT" },
+        { ":80", "names of hosts are not looked up, an address is wanted" },
+        { "localhost:80",
+          "names of hosts are not looked up, an address is wanted" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(right); i++) {
+        struct settings settings;
+        settings_init(&settings);
+        add(&settings, SETTING_HTTP, FROM_FLAG, right[i]);
+        settings_destroy(&settings);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        char *error = xasprintf("http wants [ADDRESS:]PORT, not \"%s\"; %s",
+                                wrong[i].value, wrong[i].why);
+        assert_refused(SETTING_HTTP, wrong[i].value, error);
+        free(error);
+    }
 }
 
 static void
@@ -344,6 +387,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_file_errors),
+        cmocka_unit_test(test_listeners),
         cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_strength),
         cmocka_unit_test(test_ovsdb),

@@ -30,6 +30,11 @@ char *tls_settings_check(const struct tls_settings *) OVS_WARN_UNUSED_RESULT;
  * cannot be used: then what it had stays.  From one thread at a time. */
 void tls_use_in_libopenvswitch(const struct tls_settings *);
 
+/* True if 'error', with which libopenvswitch's connection to 'remote' ended
+ * before it was of use, most likely is of TLS.  With TLS 1.3, a peer that does
+ * not take our certificate just closes it. */
+bool tls_may_have_failed(const char *remote, int error);
+
 /* Makes a session with the peer at 'address', which does not begin yet; who
  * takes it frees it by SSL_free(). */
 char *tls_session_create(const struct tls_settings *, const char *address,

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -102,6 +103,14 @@ tls_settings_check(const struct tls_settings *settings)
         SSL_CTX_free(ctx);
     }
     return error;
+}
+
+bool
+tls_may_have_failed(const char *remote, int error)
+{
+    return !strncmp(remote, "ssl:", 4)
+           && (error == EPROTO || error == EIO || error == EPIPE
+               || error == ECONNRESET);
 }
 
 /* libopenvswitch reads files again that have changed, but takes a key and a

@@ -1,6 +1,7 @@
-/* Every manifest in tests/manifests/bad is wrong, and what is said about it is
- * in the .expect file beside it, word for word.  A case NAME is NAME.xml or a
- * directory NAME; its expectation is NAME.expect.
+/* Every manifest in tests/manifests/bad, and every catalogue in
+ * tests/catalogues/bad, is wrong, and what is said about it is in the .expect
+ * file beside it, word for word.  A case NAME is NAME.xml or a directory NAME;
+ * its expectation is NAME.expect.
  *
  * With SDFW_UPDATE_EXPECT=1 the expectations are written instead: read the
  * difference before you commit it. */
@@ -9,12 +10,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "catalogue.h"
 #include "check.h"
 #include "manifest.h"
 #include "svec.h"
@@ -22,7 +25,6 @@
 
 #include <dirent.h>
 
-#define CASES "tests/manifests/bad"
 #define NOW 1780272000          /* 2026-06-01T00:00:00Z */
 
 static bool
@@ -32,18 +34,34 @@ has_suffix(const char *s, const char *suffix)
     return n > m && !strcmp(s + n - m, suffix);
 }
 
-/* What is reported about the manifest at 'path'.  The caller frees it. */
+static void
+read_manifest(const char *path, struct report *report)
+{
+    struct topology *topology = manifest_read(&path, 1, report);
+    assert_true(!topology == (report->n_errors > 0));
+    if (topology) {
+        check_topology(topology, NOW, report);
+    }
+    topology_destroy(topology);
+}
+
+static void
+read_catalogue(const char *path, struct report *report)
+{
+    struct catalogue *catalogue = catalogue_read(&path, 1, NOW, report);
+    assert_true(!catalogue == (report->n_errors > 0));
+    catalogue_destroy(catalogue);
+}
+
+typedef void read_function(const char *path, struct report *);
+
+/* What 'read' reports about the file at 'path'.  The caller frees it. */
 static char *
-findings_of(const char *path)
+findings_of(const char *path, read_function *read)
 {
     struct report report;
     report_init(&report);
-    struct topology *topology = manifest_read(&path, 1, &report);
-    assert_true(!topology == (report.n_errors > 0));
-    if (topology) {
-        check_topology(topology, NOW, &report);
-    }
-    topology_destroy(topology);
+    read(path, &report);
     char *text = NULL;
     size_t size;
     FILE *stream = open_memstream(&text, &size);
@@ -72,12 +90,12 @@ contents_of(const char *file)
 }
 
 static bool
-matches_expectation(const char *name)
+matches_expectation(const char *name, read_function *read)
 {
     char *stem = has_suffix(name, ".xml") ? xmemdup0(name, strlen(name) - 4)
                                           : xstrdup(name);
     char *file = xasprintf("%s.expect", stem);
-    char *seen = findings_of(name);
+    char *seen = findings_of(name, read);
     if (getenv("SDFW_UPDATE_EXPECT")) {
         FILE *stream = fopen(file, "w");
         assert_non_null(stream);
@@ -97,10 +115,13 @@ matches_expectation(const char *name)
     return matches;
 }
 
+/* Reads all cases of 'directory', of which there are at least 'least'. */
 static void
-test_findings_are_as_expected(void **state OVS_UNUSED)
+check_cases(const char *directory, read_function *read, size_t least)
 {
-    assert_int_equal(chdir(CASES), 0);
+    int here = open(".", O_RDONLY | O_DIRECTORY);
+    assert_true(here >= 0);
+    assert_int_equal(chdir(directory), 0);
     struct svec cases = SVEC_EMPTY_INITIALIZER;
     DIR *dir = opendir(".");
     assert_non_null(dir);
@@ -116,19 +137,34 @@ test_findings_are_as_expected(void **state OVS_UNUSED)
     size_t n_wrong = 0, i;
     const char *name;
     SVEC_FOR_EACH (i, name, &cases) {
-        n_wrong += !matches_expectation(name);
+        n_wrong += !matches_expectation(name, read);
     }
-    print_message("%zu bad manifests\n", cases.n);
-    assert_true(cases.n >= 60);
+    print_message("%zu cases in %s\n", cases.n, directory);
+    assert_true(cases.n >= least);
     assert_int_equal(n_wrong, 0);
     svec_destroy(&cases);
+    assert_int_equal(fchdir(here), 0);
+    close(here);
+}
+
+static void
+test_findings_about_manifests_are_as_expected(void **state OVS_UNUSED)
+{
+    check_cases("tests/manifests/bad", read_manifest, 60);
+}
+
+static void
+test_findings_about_catalogues_are_as_expected(void **state OVS_UNUSED)
+{
+    check_cases("tests/catalogues/bad", read_catalogue, 15);
 }
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_findings_are_as_expected),
+        cmocka_unit_test(test_findings_about_manifests_are_as_expected),
+        cmocka_unit_test(test_findings_about_catalogues_are_as_expected),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
