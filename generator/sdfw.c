@@ -64,7 +64,7 @@ static const struct option_help option_table[] = {
     { "fail-on", "VERDICT", "dangerous (default), unusual or unknown: "
       "exit with 4 if there is that or worse" },
     { "profile", "FILE", "the profile, which is made if need be" },
-    { "topology", "TOPOLOGY", "the services that are there, and the links "
+    { "topology", "PATH", "the services that are there, and the links "
       "that need not be learned" },
     { "observer", "NAME", "who has seen what is read (default: this host's "
       "name)" },
@@ -72,7 +72,8 @@ static const struct option_help option_table[] = {
     { "status", NULL, "tell how much is known of each service" },
     { "output", "FILE", "write a manifest, or, into a directory, one for "
       "each application" },
-    { "per", "WHAT", "... for each application (default) or workload" },
+    { "per", "application|workload", "... for each of these (default: "
+      "application)" },
     { "flows", NULL, "show flows too" },
     { "inventory", "FILE", "the bridges in FILE, see sdfw-inventory(5), "
       "instead of --bridge" },
