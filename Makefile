@@ -64,6 +64,8 @@ endif
 ALLOCATOR ?= $(if $(SANITIZE)$(FUZZ),,-ljemalloc)
 XML_CFLAGS = $(shell xml2-config --cflags)
 XML_LIBS = $(shell xml2-config --libs)
+# Profiles and captures of "sdfw learn".
+LEARN_LIBS = -lsqlite3 -lpcap
 
 ALL_CFLAGS = -std=gnu11 $(WARNINGS) $(SANITIZERS) $(CPPFLAGS) \
 	$(CFLAGS) -D_GNU_SOURCE -DSDFW_VERSION='"$(VERSION)"' \
@@ -129,7 +131,7 @@ $(library): $(call objects,$(library_sources)) $(schemas)
 
 $(OUT)/bin/sdfw: $(call objects,$(command_sources)) $(library)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) $(OVS_LIBS) $(XML_LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALLOCATOR) $(OVS_LIBS) $(XML_LIBS) $(LEARN_LIBS)
 
 $(OUT)/bin/sdfwd: $(call objects,$(daemon_sources)) $(page) $(library)
 	@mkdir -p $(@D)
@@ -144,16 +146,16 @@ $(OUT)/bin/ovs-vsctl: $(call objects,$(vsctl_sources)) $(library)
 $(OUT)/tests/unit/%: $(OUT)/obj/tests/unit/%.o \
 		$(call objects,$(test_support) $(daemon_pure)) $(library)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(OVS_LIBS) $(XML_LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(OVS_LIBS) $(XML_LIBS) $(LEARN_LIBS)
 
 $(OUT)/tests/bench/%: $(OUT)/obj/tests/bench/%.o $(call objects,$(simulated)) \
 		$(library)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(OVS_LIBS) $(XML_LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(OVS_LIBS) $(XML_LIBS) $(LEARN_LIBS)
 
 $(OUT)/bin/fuzz-manifest: $(call objects,$(fuzz_sources)) $(library)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(OVS_LIBS) $(XML_LIBS)
+	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(OVS_LIBS) $(XML_LIBS) $(LEARN_LIBS)
 
 # Man pages come from what they describe.
 $(OUT)/man/sdfw.8: docs/man/sdfw.py $(OUT)/bin/sdfw

@@ -25,6 +25,8 @@ enum {
     EXIT_PARTIAL = 6,           /* push: some bridges have the policy, others
                                  * have not. */
     EXIT_ROLLED_BACK = 7,       /* push: deviations rose on a canary. */
+    EXIT_HISTORY = 8,           /* learn: the profile or a file of history
+                                 * failed. */
     EXIT_USAGE = 64,            /* As in sysexits.h. */
 };
 
@@ -53,6 +55,14 @@ struct options {
     const char *key;            /* --key */
     const char *public_key;     /* --public-key */
     bool verify;                /* --verify */
+    const char *profile;        /* --profile */
+    const char **topologies;    /* --topology, repeatable. */
+    size_t n_topologies;
+    const char *observer;       /* --observer */
+    bool merge;                 /* --merge */
+    bool status;                /* --status */
+    const char *output;         /* --output */
+    bool per_workload;          /* --per */
     const char **catalogues;    /* --catalogue, repeatable. */
     size_t n_catalogues;
     enum verify_verdict fail_on;    /* --fail-on */
@@ -78,7 +88,8 @@ struct command {
 
 extern const struct command check_command, compile_command, plan_command,
     push_command, show_command, diff_command, trace_command, test_command,
-    explain_command, attest_command, clear_command, verify_command;
+    explain_command, attest_command, clear_command, verify_command,
+    learn_command;
 
 /* Reads and checks the topology at 'paths'; prints what is wrong, and
  * warnings unless --quiet, to stderr.  Returns NULL if there is an error. */

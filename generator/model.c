@@ -3,6 +3,7 @@
 #include "model.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -343,6 +344,18 @@ topology_number_segments(struct topology *topology)
     }
     free(used);
     free(sorted);
+}
+
+void
+segment_text_of_zone(uint16_t zone, char text[SEGMENT_TEXT_LEN])
+{
+    if (!zone || zone == ID_DEFAULT) {
+        snprintf(text, SEGMENT_TEXT_LEN, "default");
+    } else if (zone > ID_VLAN && zone < ID_NAME) {
+        snprintf(text, SEGMENT_TEXT_LEN, "vlan:%d", zone - ID_VLAN);
+    } else {
+        snprintf(text, SEGMENT_TEXT_LEN, "zone:%d", zone);
+    }
 }
 
 const char *

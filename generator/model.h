@@ -251,6 +251,12 @@ struct expect *topology_add_expect(struct topology *, struct location);
  * Called once after all segments are known. */
 void topology_number_segments(struct topology *);
 
+/* Writes what is known of the segment with conntrack zone 'zone', in the
+ * words of profiles: "default", "vlan:10", or "zone:9000" if only its
+ * topology knows.  Zone 0 is that of bridges without a policy. */
+#define SEGMENT_TEXT_LEN 16
+void segment_text_of_zone(uint16_t zone, char text[SEGMENT_TEXT_LEN]);
+
 /* Returns the one copy of 'file' that lives as long as 'topology'. */
 const char *topology_intern_file(struct topology *, const char *file);
 

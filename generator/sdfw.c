@@ -28,6 +28,7 @@ static const struct command *const commands[] = {
     &check_command, &compile_command, &plan_command, &push_command,
     &show_command, &diff_command, &trace_command, &test_command,
     &verify_command, &explain_command, &attest_command, &clear_command,
+    &learn_command,
 };
 
 struct option_help {
@@ -54,7 +55,7 @@ static const struct option_help option_table[] = {
     { "max-shrink", "PERCENT", "refuse if more of the links, or of the "
       "workloads, that are installed would go (default: 100)" },
     { "force", NULL, "whatever --max-shrink says" },
-    { "segment", "NAME", "the segment of SRC and DST that are addresses" },
+    { "segment", "NAME", "the segment of addresses for which none is told" },
     { "key", "FILE", "sign by this private key of Ed25519 (PEM)" },
     { "verify", NULL, "verify the statements in FILEs" },
     { "public-key", "FILE", "... by this key (PEM)" },
@@ -62,6 +63,17 @@ static const struct option_help option_table[] = {
       "built-in catalogue" },
     { "fail-on", "VERDICT", "dangerous (default), unusual or unknown: "
       "exit with 4 if there is that or worse" },
+    { "profile", "FILE", "the profile, which is made if need be" },
+    { "topology", "PATH", "the services that are there, and the links "
+      "that need not be learned" },
+    { "observer", "NAME", "who has seen what is read (default: this host's "
+      "name)" },
+    { "merge", NULL, "the FILEs are profiles of other hosts" },
+    { "status", NULL, "tell how much is known of each service" },
+    { "output", "FILE", "write a manifest, or, into a directory, one for "
+      "each application" },
+    { "per", "application|workload", "... for each of these (default: "
+      "application)" },
     { "flows", NULL, "show flows too" },
     { "inventory", "FILE", "the bridges in FILE, see sdfw-inventory(5), "
       "instead of --bridge" },
@@ -180,6 +192,16 @@ parse_number(const struct options *options, const char *name,
                     "not \"%s\"", name, min, max, value);
     }
     return number;
+}
+
+static bool
+parse_per(const struct options *options, const char *value)
+{
+    if (strcmp(value, "workload") && strcmp(value, "application")) {
+        usage_error(options->command, "--per is application (default) or "
+                    "workload, not \"%s\"", value);
+    }
+    return !strcmp(value, "workload");
 }
 
 /* RFC 3339, as far as strptime() knows it: UTC or an offset. */
@@ -328,6 +350,23 @@ set_option(const struct command *command, struct options *options,
         options->public_key = value;
     } else if (!strcmp(name, "verify")) {
         options->verify = true;
+    } else if (!strcmp(name, "profile")) {
+        options->profile = value;
+    } else if (!strcmp(name, "topology")) {
+        options->topologies = xrealloc(options->topologies,
+                                       (options->n_topologies + 1)
+                                       * sizeof *options->topologies);
+        options->topologies[options->n_topologies++] = value;
+    } else if (!strcmp(name, "observer")) {
+        options->observer = value;
+    } else if (!strcmp(name, "merge")) {
+        options->merge = true;
+    } else if (!strcmp(name, "status")) {
+        options->status = true;
+    } else if (!strcmp(name, "output")) {
+        options->output = value;
+    } else if (!strcmp(name, "per")) {
+        options->per_workload = parse_per(options, value);
     } else if (!strcmp(name, "flows")) {
         options->flows = true;
     } else if (!strcmp(name, "quiet")) {
@@ -457,6 +496,7 @@ main(int argc, char *argv[])
             parse_arguments(commands[i], argc, argv, &options);
             int status = commands[i]->run(&options);
             free(options.bridges);
+            free(options.topologies);
             free(options.catalogues);
             free(options.arguments);
             return status;

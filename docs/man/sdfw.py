@@ -19,6 +19,8 @@ EXAMPLES = {
     "clear": "systemctl stop sdfwd && sdfw clear \\-\\-bridge br0",
     "attest": "sdfw attest \\-\\-bridge br0 \\-\\-key host.pem "
               "/etc/sdfw/topology >>statements.jsonl",
+    "learn": "conntrack \\-L | sdfw learn \\-\\-profile web.profile "
+             "\\-\\-topology shop.xml \\-\\-output \\- \\-",
     "verify": "sdfw verify \\-\\-catalogue /etc/sdfw/catalogue.xml "
               "/etc/sdfw/topology",
     "explain": "ovs\\-ofctl dump\\-flows br0 | tail \\-n 1 | "
@@ -161,6 +163,10 @@ with
 .BR \-\-inventory :
 deviations rose on a canary, and all canaries have again what they had.  If one
 could not be rolled back, it is 6.
+.TP
+8
+.BR learn :
+the profile, or a file that was to be read or written, failed.
 .TP
 64
 The command line is wrong.

@@ -253,6 +253,7 @@ def test_dead_bridge(lab):
 def test_inventory(lab):
     """an inventory takes the place of bridges; a dead host is told once, and
     does not hold the others up"""
+    fresh(lab)
     lab.unpush()
     dead = f"unix:{lab.dir}/nobody"
     def inventory(*hosts):
