@@ -101,6 +101,17 @@ is_stray(const struct learner *learner, uint32_t end)
            && IN6_IS_ADDR_LINKLOCAL(&learner->history->ends[end].address);
 }
 
+/* Between a workload of an isolated segment and the outside? */
+static bool
+leaves_isolated(const struct learner *learner, const struct history_entry *e)
+{
+    uint32_t client = learner->whom[e->client].host;
+    uint32_t server = learner->whom[e->server].host;
+    uint32_t inside = client == NO_HOST ? server : client;
+    return (client == NO_HOST || server == NO_HOST)
+           && learner->hosts[inside].segment->kind == SEGMENT_ISOLATED;
+}
+
 /* NULL if the entry may become a link by itself; otherwise why not. */
 static const char *
 why_aside(const struct learner *learner, const struct history_entry *e)
@@ -113,6 +124,8 @@ why_aside(const struct learner *learner, const struct history_entry *e)
         return "never answered";
     } else if (is_stray(learner, e->client) || is_stray(learner, e->server)) {
         return "a link-local address that is no workload's";
+    } else if (leaves_isolated(learner, e)) {
+        return "the segment has no VLAN, so nothing of it can leave";
     }
     return NULL;
 }
