@@ -9,6 +9,7 @@
 
 #include "learn-private.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,18 +137,33 @@ find_segment(const struct topology *topology, const char *text)
 
 /* Without a topology. */
 
+/* A name for a segment that others call 'text', which may be anything. */
+static char *
+name_segment(const struct topology *topology, const char *text)
+{
+    char *name = xasprintf("%.40s", text[0] ? text : "none");
+    for (char *p = name; *p; p++) {
+        *p = isalnum((unsigned char) *p) || (p > name && strchr("._-", *p))
+             ? *p : p > name ? '-' : 'x';
+    }
+    while (shash_find(&topology->segment_index, name)) {
+        char *another = xasprintf("%s-x", name);
+        free(name);
+        name = another;
+    }
+    return name;
+}
+
 static struct segment *
 make_segment(struct topology *topology, const char *text)
 {
-    int vlan = 0;
-    bool is_vlan = ovs_scan(text, "vlan:%d", &vlan);
-    char *name = xstrdup(text);
-    for (char *p = name; *p; p++) {
-        *p = *p == ':' ? '-' : *p;
-    }
+    int vlan;
+    bool is_vlan = ovs_scan(text, "vlan:%d", &vlan)
+                   && vlan >= 1 && vlan <= 4094;
+    char *name = name_segment(topology, text);
     struct segment *segment = topology_add_segment(
-        topology, name, is_vlan ? SEGMENT_VLAN : SEGMENT_ISOLATED, vlan,
-        (struct location) { .file = NULL });
+        topology, name, is_vlan ? SEGMENT_VLAN : SEGMENT_ISOLATED,
+        is_vlan ? vlan : 0, (struct location) { .file = NULL });
     free(name);
     return segment;
 }
@@ -281,6 +297,29 @@ find_untagged(const struct learner *learner, const struct hmap *index,
     *whom = n == 1 ? found : *whom;
 }
 
+static void
+find_segments(struct learner *learner)
+{
+    struct topology *topology = learner->topology;
+    struct learned *learned = learner->learned;
+    struct shash by_text = SHASH_INITIALIZER(&by_text);
+    for (size_t i = 0; i < learner->history->n_ends; i++) {
+        const char *text = learner->history->ends[i].segment;
+        struct shash_node *node = shash_find(&by_text, text);
+        if (!node) {
+            struct segment *segment = find_segment(topology, text);
+            if (!segment && learned->has_topology) {
+                sset_add(&learned->strange_segments, text);
+            } else if (!segment) {
+                segment = make_segment(topology, text);
+            }
+            node = shash_add(&by_text, text, segment);
+        }
+        learner->whom[i].segment = node->data;
+    }
+    shash_destroy(&by_text);
+}
+
 void
 learner_find_workloads(struct learner *learner)
 {
@@ -290,20 +329,7 @@ learner_find_workloads(struct learner *learner)
     struct hmap index = HMAP_INITIALIZER(&index);
 
     learner->whom = xcalloc(history->n_ends + 1, sizeof *learner->whom);
-    for (size_t i = 0; i < history->n_ends; i++) {
-        const char *text = history->ends[i].segment;
-        if (i && !strcmp(text, history->ends[i - 1].segment)) {
-            learner->whom[i].segment = learner->whom[i - 1].segment;
-            continue;
-        }
-        struct segment *segment = find_segment(topology, text);
-        if (!segment && given) {
-            sset_add(&learner->learned->strange_segments, text);
-        } else if (!segment) {
-            segment = make_segment(topology, text);
-        }
-        learner->whom[i].segment = segment;
-    }
+    find_segments(learner);
     if (given) {
         take_topology(learner, &index);
     } else {

@@ -332,15 +332,27 @@ put_accept(xmlTextWriter *writer, const struct learned_link *link)
     end(writer);
 }
 
+static bool
+is_aside_in_part(const struct learned_part *part, const struct aside *a)
+{
+    if (!part->service) {
+        return a->application == part->application;
+    }
+    char *path = workload_path(part->service->workloads[0]);
+    bool is_one = !strcmp(a->from, path) || !strcmp(a->to, path);
+    free(path);
+    return is_one;
+}
+
 static void
 put_asides(xmlTextWriter *writer, const struct learned *learned,
-           const struct application *application)
+           const struct learned_part *part)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
     size_t n = 0;
     for (size_t i = 0; i < learned->n_asides; i++) {
         const struct aside *a = &learned->asides[i];
-        if (a->application == application && n++ < MAX_ASIDES) {
+        if (is_aside_in_part(part, a) && n++ < MAX_ASIDES) {
             ds_put_format(&s, "\n      %s to %s %s: %s", a->from, a->to,
                           a->what, a->why);
         }
@@ -385,9 +397,7 @@ put_application(xmlTextWriter *writer, const struct learned *learned,
         put_attribute(writer, "mode", "%s",
                       mode_to_string(application->mode));
     }
-    if (!part->service) {
-        put_asides(writer, learned, application);
-    }
+    put_asides(writer, learned, &its);
     for (size_t i = 0; i < application->n_services; i++) {
         const struct service *service = application->services[i];
         if (is_new(learned, service) && is_in_part(&its, service)) {

@@ -69,10 +69,12 @@ is_ours(const struct learner *learner, uint32_t a, uint32_t b)
     return a_host != b_host;
 }
 
+/* A MAC tells the broadcast address of a subnet. */
 static bool
-is_group_address(const struct in6_addr *address)
+is_group(const struct history_end *end)
 {
-    return IN6_IS_ADDR_MULTICAST(address)
+    const struct in6_addr *address = &end->address;
+    return IN6_IS_ADDR_MULTICAST(address) || eth_addr_is_multicast(end->mac)
            || (IN6_IS_ADDR_V4MAPPED(address) && address->s6_addr[12] >= 224);
 }
 
@@ -99,19 +101,31 @@ is_stray(const struct learner *learner, uint32_t end)
            && IN6_IS_ADDR_LINKLOCAL(&learner->history->ends[end].address);
 }
 
+/* Between a workload of an isolated segment and the outside? */
+static bool
+leaves_isolated(const struct learner *learner, const struct history_entry *e)
+{
+    uint32_t client = learner->whom[e->client].host;
+    uint32_t server = learner->whom[e->server].host;
+    uint32_t inside = client == NO_HOST ? server : client;
+    return (client == NO_HOST || server == NO_HOST)
+           && learner->hosts[inside].segment->kind == SEGMENT_ISOLATED;
+}
+
 /* NULL if the entry may become a link by itself; otherwise why not. */
 static const char *
 why_aside(const struct learner *learner, const struct history_entry *e)
 {
-    const struct in6_addr *to = &learner->history->ends[e->server].address;
     if (is_dhcp(e)) {
         return "DHCP: clients need no link, and servers are a decision";
-    } else if (is_group_address(to)) {
+    } else if (is_group(&learner->history->ends[e->server])) {
         return "multicast or broadcast: who is meant is not told";
     } else if (needs_answer(e) && e->n_unanswered >= e->n_connections) {
         return "never answered";
     } else if (is_stray(learner, e->client) || is_stray(learner, e->server)) {
         return "a link-local address that is no workload's";
+    } else if (leaves_isolated(learner, e)) {
+        return "the segment has no VLAN, so nothing of it can leave";
     }
     return NULL;
 }

@@ -311,6 +311,9 @@ read_object(struct json_reader *reader, const struct json *json)
     }
     char *error = is_record ? read_record(reader, json, &o)
                             : read_simple(reader, json, &o);
+    if (!o.segment[0]) {
+        o.segment = input->segment;
+    }
     if (!error && o.last < o.first) {
         error = xstrdup("\"last_seen\" is before \"first_seen\"");
     }

@@ -4,6 +4,7 @@
 #include "profile-private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -71,7 +72,7 @@ profile_error(const struct profile *profile)
                          BUSY_TIMEOUT_MS / 1000);
     case SQLITE_CANTOPEN:
         return xasprintf("cannot open %s: %s", profile->file,
-                         ovs_strerror(errno ? errno : ENOENT));
+                         ovs_strerror(sqlite3_system_errno(profile->db)));
     case SQLITE_READONLY:
         return xasprintf("%s cannot be written", profile->file);
     default:
@@ -201,24 +202,38 @@ prepare(struct profile *profile)
     return NULL;
 }
 
+/* Who talks to whom is not for everybody to read. */
+#define PROFILE_MODE 0640
+
+static char *
+check_access(const char *file, bool create)
+{
+    int fd = open(file, create ? O_RDWR | O_CREAT : O_RDONLY, PROFILE_MODE);
+    if (fd < 0) {
+        return xasprintf("cannot %s %s: %s", create ? "write" : "read", file,
+                         ovs_strerror(errno));
+    }
+    close(fd);
+    return NULL;
+}
+
 char *
 profile_open(const char *file, bool create, struct profile **profilep)
 {
+    *profilep = NULL;
+    char *error = check_access(file, create);
+    if (error) {
+        return error;
+    }
     struct profile *profile = xzalloc(sizeof *profile);
     profile->file = xstrdup(file);
     hmap_init(&profile->ends);
     shash_init(&profile->observers);
-    *profilep = NULL;
 
-    char *error = NULL;
-    errno = 0;
-    if (!create && access(file, R_OK)) {
-        error = xasprintf("cannot read %s: %s", file, ovs_strerror(errno));
-    } else if (sqlite3_open_v2(file, &profile->db,
-                               SQLITE_OPEN_NOMUTEX
-                               | (create ? SQLITE_OPEN_READWRITE
-                                           | SQLITE_OPEN_CREATE
-                                         : SQLITE_OPEN_READONLY), NULL)) {
+    /* Also who only reads may have to take back what a process left that was
+     * killed.  Without the right to write, SQLite opens for reading. */
+    if (sqlite3_open_v2(file, &profile->db,
+                        SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE, NULL)) {
         error = profile_error(profile);
     } else {
         sqlite3_busy_timeout(profile->db, BUSY_TIMEOUT_MS);

@@ -179,6 +179,8 @@ def test_per_workload(lab):
     done = learn(lab, "captured.profile", "--topology", topology, "--output",
                  topology, "--per", "workload")
     assert "shop/web/web2 icmp/8\n    seen only once" in done.stdout
+    assert "to shop/web/web2 icmp/8: seen only once" in pathlib.Path(
+        f"{topology}/shop-web.web2-learned.xml").read_text()
     assert sorted(os.listdir(topology)) == [
         "services.xml", "shop-app.app1-learned.xml",
         "shop-db.db1-learned.xml", "shop-web.web1-learned.xml",

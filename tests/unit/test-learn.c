@@ -13,6 +13,7 @@
 
 #include <openvswitch/dynamic-string.h>
 
+#include "check.h"
 #include "direction.h"
 #include "learn.h"
 #include "manifest.h"
@@ -86,6 +87,29 @@ saw_tuple(const char *a, uint16_t a_port, const char *b, uint16_t b_port,
     };
 }
 
+/* The topology in 'text'; fails if there is an error, or with 'strict' also
+ * after a warning. */
+static struct topology *
+read_manifest(const char *text, size_t len, bool strict)
+{
+    char path[] = "/tmp/sdfw-learn-XXXXXX.xml";
+    int fd = mkstemps(path, 4);
+    assert_true(write(fd, text, len) == len);
+    close(fd);
+    const char *paths[] = { path };
+    struct report report;
+    report_init(&report);
+    struct topology *topology = manifest_read(paths, 1, &report);
+    if (topology && strict) {
+        check_topology(topology, 0, &report);
+    }
+    report_print(&report, stderr);
+    assert_int_equal(report.n_errors + report.n_warnings, 0);
+    report_destroy(&report);
+    unlink(path);
+    return topology;
+}
+
 /* web (10.0.0.11 to 13) may reach db (10.0.0.31) on tcp/5432. */
 static struct topology *
 shop(void)
@@ -108,19 +132,7 @@ shop(void)
         "<workload name='log-1' interface='e'><mac>02:00:00:00:00:41</mac>"
         "<address>10.0.0.41</address></workload></service></application>"
         "</manifest>";
-    char path[] = "/tmp/sdfw-learn-XXXXXX.xml";
-    int fd = mkstemps(path, 4);
-    assert_true(write(fd, text, sizeof text - 1) == sizeof text - 1);
-    close(fd);
-    const char *paths[] = { path };
-    struct report report;
-    report_init(&report);
-    struct topology *topology = manifest_read(paths, 1, &report);
-    report_print(&report, stderr);
-    assert_non_null(topology);
-    report_destroy(&report);
-    unlink(path);
-    return topology;
+    return read_manifest(text, sizeof text - 1, false);
 }
 
 /* What was learned, one thing a line. */
@@ -383,6 +395,63 @@ test_without_topology(void **state OVS_UNUSED)
     learned_destroy(&learned);
 }
 
+/* What is learned is a manifest, whatever others call their segments. */
+static void
+check_written(const char *const segments[], size_t n, bool per_workload)
+{
+    for (size_t i = 0; i < n; i++) {
+        saw("10.0.0.11", "10.0.0.31", TCP, 5432, 50);
+        saw("198.51.100.7", "10.0.0.11", TCP, 443, 50);
+        saw("10.0.0.11", "10.0.0.31", TCP, 23, 50)->n_unanswered = 50;
+        for (size_t j = 0; j < history.n_ends; j++) {
+            struct history_end *end = &history.ends[j];
+            uint8_t last = end->address.s6_addr[15];
+            if (!strcmp(end->segment, "default")) {
+                free(end->segment);
+                end->segment = xstrdup(segments[i]);
+                end->mac = (struct eth_addr) ETH_ADDR_C(02,00,00,00,00,ff);
+                end->mac.ea[4] = i;
+                end->mac.ea[5] = last;
+                end->address.s6_addr[14] = i + 1; /* The next are others. */
+            }
+        }
+    }
+    struct learned learned;
+    learn(&history, NULL, per_workload, 0, &learned);
+    char *text;
+    size_t len;
+    FILE *stream = open_memstream(&text, &len);
+    const struct learned_part all = { .application = NULL };
+    assert_true(learned_has(&learned, &all));
+    assert_null(learned_write(&learned, &all, stream));
+    fclose(stream);
+    struct topology *topology = read_manifest(text, len, true);
+    assert_non_null(topology);
+    assert_int_equal(topology->n_segments, n + 1);
+    assert_int_equal(topology_n_workloads(topology), 2 * n);
+    assert_int_equal(topology->applications[0]->n_links, learned.n_links);
+    topology_destroy(topology);
+    free(text);
+    learned_destroy(&learned);
+}
+
+static const char *const strange[] = {
+    "vlan-10", "vlan:10", "vlan:5000", "zone:9000", "blue & <green>", "--",
+    "\xc3\xa4", "",
+};
+
+static void
+test_written(void **state OVS_UNUSED)
+{
+    check_written(strange, ARRAY_SIZE(strange), false);
+}
+
+static void
+test_written_per_workload(void **state OVS_UNUSED)
+{
+    check_written(strange, ARRAY_SIZE(strange), true);
+}
+
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, set_up, tear_down)
 
 int
@@ -404,6 +473,8 @@ main(void)
         TEST(test_client_with_one_port),
         TEST(test_tuple_of_two_observers),
         TEST(test_without_topology),
+        TEST(test_written),
+        TEST(test_written_per_workload),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

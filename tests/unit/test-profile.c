@@ -7,10 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include <sqlite3.h>
 
 #include "direction.h"
 #include "profile.h"
@@ -269,6 +273,62 @@ sql(const char *path, const char *text)
     free(command);
 }
 
+/* A directory, and one that is not there. */
+static void
+test_places(void **state OVS_UNUSED)
+{
+    char *path = temporary("none/profile");
+    refused(path, true, "No such file or directory");
+    free(path);
+    refused("/tmp", true, "Is a directory");
+    path = temporary("private");
+    struct observation o = web_to_db("hv1");
+    add(path, &o, 1);
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 0007, 0);
+    free(path);
+}
+
+/* What a process wrote that was killed in between is not there, also for who
+ * only reads. */
+static void
+test_killed_writer(void **state OVS_UNUSED)
+{
+    char *path = temporary("killed");
+    struct observation o = web_to_db("hv1");
+    add(path, &o, 1);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (!child) {
+        struct profile *profile;
+        if (profile_open(path, true, &profile) || profile_begin(profile)) {
+            _exit(1);
+        }
+        /* More than SQLite keeps in memory, so that it is in the file. */
+        sqlite3_soft_heap_limit64(1 << 20);
+        for (uint32_t i = 0; i < 50000; i++) {
+            ovs_be32 ipv4 = htonl(0x0a000000 + i);
+            memcpy(&o.src.address.s6_addr[12], &ipv4, sizeof ipv4);
+            if (profile_add(profile, &o)) {
+                _exit(1);
+            }
+        }
+        raise(SIGKILL);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    char *journal = xasprintf("%s-journal", path);
+    assert_int_equal(access(journal, F_OK), 0);
+    struct history h = read_back(path);
+    assert_int_equal(h.n_entries, 1);
+    assert_int_equal(access(journal, F_OK), -1);
+    history_destroy(&h);
+    free(journal);
+    free(path);
+}
+
 static void
 test_versions(void **state OVS_UNUSED)
 {
@@ -365,6 +425,8 @@ main(void)
         cmocka_unit_test(test_segments),
         cmocka_unit_test(test_merge),
         cmocka_unit_test(test_wrong_files),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_killed_writer),
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_concurrent_writers),
         cmocka_unit_test(test_rollback),
