@@ -351,7 +351,8 @@ judge(const struct subject *s, struct attestation *a)
     add_count(&why, s->foreign, "of others may come first");
     bool flows_differ = why.length;
     for (size_t i = 0; i < N_REASONS; i++) {
-        if (s->deviating[i]) {
+        /* Who answers one in quarantine has done nothing. */
+        if (s->deviating[i] && i != REASON_QUARANTINE) {
             ds_put_format(&why, "%s%"PRIu64" packets %s",
                           why.length ? ", " : "", s->deviating[i],
                           reason_names[i]);

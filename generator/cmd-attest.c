@@ -145,7 +145,7 @@ report(const struct options *options, struct topology *topology,
 {
     char host[256] = "";
     gethostname(host, sizeof host - 1);
-    size_t n, n_deviate = 0;
+    size_t n, n_deviate = 0, n_quarantined = 0;
     struct attestation *all = attest(topology, result, host, options->now,
                                      &n);
     bool as_json = options->key
@@ -161,10 +161,15 @@ report(const struct options *options, struct topology *topology,
     }
     for (size_t i = 0; i < n; i++) {
         n_deviate += all[i].verdict == ATTEST_DEVIATES;
+        n_quarantined += all[i].verdict == ATTEST_QUARANTINED;
     }
     if (!as_json) {
-        printf("%s: %"PRIuSIZE" of %"PRIuSIZE" workloads here conform\n",
-               result->target, n - n_deviate, n);
+        printf("%s: %"PRIuSIZE" of %"PRIuSIZE" workloads here conform",
+               result->target, n - n_deviate - n_quarantined, n);
+        if (n_quarantined) {
+            printf(", %"PRIuSIZE" in quarantine", n_quarantined);
+        }
+        putchar('\n');
     }
     for (size_t i = 0; i < n; i++) {
         print_attestation(&all[i], key, as_json);

@@ -3,14 +3,18 @@
 usage: demo.py SDFW
 
 Makes a private Open vSwitch, six workloads and a customer outside in network
-namespaces, pushes docs/examples/shop.xml and tries real connections.  The
-exit status is 0 only if every one went as the manifest says.
+namespaces, pushes docs/examples/shop.xml and tries real connections.  Then one
+web server is taken over: sdfwd tells what it tries, and cuts it off.  The exit
+status is 0 only if every connection went as the manifest says, and it was cut
+off, alone, until it is released.
 """
 import pathlib
 import sys
 import time
 
+import frames
 import lab
+from daemon import Sdfwd, until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHOP = ROOT / "docs/examples/shop.xml"
@@ -79,6 +83,60 @@ def table(the_lab):
     return right
 
 
+def show(the_lab, *command, check=True):
+    """Runs a command that a reader could type."""
+    print("$", *(pathlib.Path(word).name if "/" in word else word
+                 for word in command))
+    done = the_lab.run(str(pathlib.Path(the_lab.sdfw).with_name(command[0])),
+                       *command[1:], check=check)
+    print(done.stdout, end="")
+    return done
+
+
+def scan(the_lab, who, whom):
+    """What somebody tries who has taken over a workload."""
+    source, target = the_lab.hosts[who], the_lab.hosts[whom]
+    src, dst = source.address(), target.address()
+    source.inject(*(frames.ether(source.mac, target.mac, 0x800, frames.ip(
+        src, dst, 6, frames.tcp(src, dst, 40000, port, 2)))
+        for port in range(1, 40)))
+
+
+def conforms(the_lab, path):
+    return the_lab.command("attest", "--bridge", "br0", path,
+                           check=False).returncode == 0
+
+
+def attack(the_lab):
+    """web1 scans the database; returns whether only it was cut off."""
+    path = the_lab.file("shop.xml", SHOP.read_text().replace(
+        "</application>", '  <response count="10" within="10" '
+        'quarantine="30"/>\n  </application>', 1))
+    with Sdfwd(the_lab, path, options=["--interval", "1"]) as sdfwd:
+        until(lambda: "flows added" in sdfwd.log(), "sdfwd is ready")
+        print("Now web1 is taken over, and scans the database.  sdfwd says:")
+        scan(the_lab, "web1", "db1")
+        until(lambda: "is in quarantine until" in sdfwd.log(), "it acts")
+        until(lambda: not attempt(the_lab, "web1", "app1", 8080, 4), "cut off")
+        told = [line.split("|", 4)[4] for line in sdfwd.log().splitlines()
+                if "|deviations|" in line]
+        for line in (told[0], *(line for line in told if "scan" in line
+                                or "response" in line)):
+            print("  " + line)
+        cut_off = not attempt(the_lab, "customer", "web1", 443, 4)
+        serves = attempt(the_lab, "customer", "web2", 443, 4) \
+            and attempt(the_lab, "web2", "app1", 8080, 4)
+        print(f"\nThe customer {'no longer reaches' if cut_off else 'REACHES'}"
+              f" web1; web2 {'goes on serving' if serves else 'IS CUT OFF'}.\n")
+        show(the_lab, "sdfw", "attest", "--bridge", "br0", path, check=False)
+        print()
+        show(the_lab, "ovs-vsctl", "sdfw-release", "web1")
+        until(lambda: attempt(the_lab, "web1", "app1", 8080, 4), "released")
+        until(lambda: conforms(the_lab, path), "it is over", 20)
+        show(the_lab, "sdfw", "attest", "--bridge", "br0", path)
+        return cut_off and serves
+
+
 def main():
     sdfw = str(pathlib.Path(sys.argv[1]).resolve())
     start = time.monotonic()
@@ -94,9 +152,11 @@ def main():
         right = table(the_lab)
         print("\n$ sdfw show --bridge br0 shop.xml")
         print(the_lab.command("show", "--bridge", "br0", str(SHOP)).stdout)
-        print(f"{right} of {len(PROBES)} as expected "
+        held = attack(the_lab)
+        print(f"\n{right} of {len(PROBES)} as expected, the attacker "
+              f"{'cut off' if held else 'NOT CUT OFF'}, and nobody else "
               f"({time.monotonic() - start:.0f} s)")
-        return 0 if right == len(PROBES) and reached == right else 1
+        return 0 if right == reached == len(PROBES) and held else 1
 
 
 sys.exit(main())
