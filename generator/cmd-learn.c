@@ -15,6 +15,7 @@
 #include "direction.h"
 #include "import.h"
 #include "learn.h"
+#include "port-names.h"
 #include "util.h"
 
 /* Reading. */
@@ -294,7 +295,13 @@ learn_from(const struct options *options, struct profile *profile,
     }
     history_settle(&history);
     struct learned learned;
-    learn(&history, topology, options->per_workload, options->now, &learned);
+    size_t n_names;
+    struct role_port_name *names = port_names_read(&n_names);
+    learn(&history, topology, &(struct learn_options) {
+        .per_workload = options->per_workload, .now = options->now,
+        .port_names = names, .n_port_names = n_names,
+    }, &learned);
+    port_names_free(names, n_names);
     print_no_workloads(&learned);
     if (options->output) {
         error = write_learned(options, &learned);

@@ -45,7 +45,7 @@ struct learner {
     const struct history *history;
     struct learned *learned;
     struct topology *topology;
-    time_t now;
+    const struct learn_options *options;
     struct host *hosts;
     size_t n_hosts;
     struct whom *whom;          /* By end. */
