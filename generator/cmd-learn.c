@@ -377,8 +377,8 @@ const struct command learn_command = {
     .options = "profile topology observer segment merge status output per",
     .formats = "json",
     .min_arguments = 0, .max_arguments = SIZE_MAX,
-    .help = "FILEs are added to the profile: captures (pcap, pcapng), listings "
-            "of \"conntrack -L\"\nor \"ovs-appctl dpctl/dump-conntrack\", "
+    .help = "FILEs are added to the profile: captures (pcap, pcapng), "
+            "listings of \"conntrack -L\"\nor \"ovs-appctl dpctl/dump-conntrack\", "
             "lines of JSON (sdfwd's records, or as in\ndocs/learn.md); \"-\" "
             "is standard input.  With --output, what the profile knows\n"
             "and no link of --topology covers becomes links, with what speaks "

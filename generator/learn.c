@@ -298,8 +298,9 @@ use_of(const struct learner *learner, const struct group *group)
             += learner->history->entries[group->entries[i]].n_connections;
         use.suspicious &= learner->scanned[group->entries[i]];
     }
-    use.clients = learner_unique_ends(learner, group->entries, group->n_entries, true,
-                              &use.n_clients);
+    use.clients = learner_unique_ends(learner, group->entries,
+                                      group->n_entries, true,
+                                      &use.n_clients);
     return use;
 }
 
