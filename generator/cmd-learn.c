@@ -15,8 +15,10 @@
 #include "direction.h"
 #include "import.h"
 #include "learn.h"
+#include "manifest.h"
 #include "port-names.h"
 #include "util.h"
+#include "verify.h"
 
 /* Reading. */
 
@@ -266,6 +268,70 @@ print_learned(const struct options *options, const struct learned *learned,
     }
 }
 
+/* Verdicts. */
+
+static bool
+is_written(const char *file, const struct output *outputs, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (outputs[i].path && !strcmp(outputs[i].path, file)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+print_verdicts(const struct topology *topology, const struct output *outputs,
+               size_t n, time_t now, FILE *stream)
+{
+    struct report report;
+    struct verify_result result;
+    report_init(&report);
+    struct catalogue *catalogue = catalogue_read(NULL, 0, now, &report);
+    verify_topology(topology, catalogue, now, &result);
+    for (size_t i = 0; i < result.n; i++) {
+        const struct verify_finding *f = &result.findings[i];
+        if (f->verdict != VERIFY_KNOWN_GOOD
+            && is_written(f->link->where.file, outputs, n)) {
+            command_print_finding(f, stream);
+        }
+    }
+    verify_result_destroy(&result);
+    catalogue_destroy(catalogue);
+    report_destroy(&report);
+}
+
+/* What sdfw verify says of the files that were written, with the topology that
+ * they are for: what was seen need not be good. */
+static void
+judge_outputs(const struct options *options, const struct output *outputs,
+              size_t n)
+{
+    const char **paths = xcalloc(options->n_topologies + n + 1,
+                                 sizeof *paths);
+    size_t n_paths = 0;
+    for (size_t i = 0; i < options->n_topologies; i++) {
+        paths[n_paths++] = options->topologies[i];
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (outputs[i].path) {
+            paths[n_paths++] = outputs[i].path;
+        }
+    }
+    struct report report;
+    report_init(&report);
+    struct topology *topology = manifest_read(paths, n_paths, &report);
+    if (topology) {
+        print_verdicts(topology, outputs, n, options->now, stdout);
+    } else {
+        report_print(&report, stderr);
+    }
+    topology_destroy(topology);
+    report_destroy(&report);
+    free(paths);
+}
+
 static char *
 write_learned(const struct options *options, const struct learned *learned)
 {
@@ -274,6 +340,9 @@ write_learned(const struct options *options, const struct learned *learned)
     char *error = write_outputs(learned, outputs, n);
     if (!error) {
         print_learned(options, learned, outputs, n);
+        if (n && outputs[0].path && !options->format) {
+            judge_outputs(options, outputs, n);
+        }
     }
     for (size_t i = 0; i < n; i++) {
         free(outputs[i].path);

@@ -65,8 +65,8 @@ sort_findings(const struct verify_result *result)
 
 /* Text. */
 
-static void
-print_finding(const struct verify_finding *f, FILE *stream)
+void
+command_print_finding(const struct verify_finding *f, FILE *stream)
 {
     struct ds rules = DS_EMPTY_INITIALIZER;
     for (size_t i = 0; i < MIN(f->n_rules, MAX_RULES); i++) {
@@ -117,7 +117,7 @@ print_text(const struct options *options, const struct verify_result *result,
         if (options->quiet && sorted[n]->verdict == VERIFY_KNOWN_GOOD) {
             break;              /* They come last. */
         }
-        print_finding(sorted[n], stream);
+        command_print_finding(sorted[n], stream);
     }
     print_rules(sorted, n, stream);
     if (!options->quiet) {

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "catalogue.h"
 #include "model.h"
@@ -101,6 +102,11 @@ struct topology *command_read_topology(const struct options *,
 struct topology *command_read_reported(const struct options *,
                                        const char *const paths[], size_t n,
                                        struct report *report);
+
+struct verify_finding;
+
+/* Prints a verdict in a line: "FILE:LINE: dangerous 80: ...". */
+void command_print_finding(const struct verify_finding *, FILE *);
 
 struct push_options;
 struct push_result;

@@ -21,6 +21,7 @@
 #include "fatal-signal.h"
 #include "flow.h"
 #include "hear.h"
+#include "keeper-news.h"
 #include "notify.h"
 #include "privileges.h"
 #include "sinks.h"
@@ -31,193 +32,11 @@
 
 VLOG_DEFINE_THIS_MODULE(sdfwd);
 
-enum { EXIT_MANIFEST = 1, EXIT_BRIDGE = 3 };
-
 /* After the start, when bridges are as they should be. */
 #define FIRST_STATEMENTS_MS 3000
 
 static void apply_settings(struct daemon *, unsigned int effects);
 static void begin_anew(struct daemon *);
-
-/* What the keeper tells. */
-
-static void
-log_finding(const struct finding *f, void *aux OVS_UNUSED)
-{
-    char *text = finding_format(f);
-    VLOG(f->severity == SEVERITY_ERROR ? VLL_ERR : VLL_WARN, "%s", text);
-    free(text);
-}
-
-/* The workloads are of a topology that goes away; the push that follows finds
- * those of the new one. */
-static void
-forget_ports(struct bridge_state *b)
-{
-    memset(b->by_port, 0, PORT_MAX * sizeof *b->by_port);
-    overlay_unref(b->overlay);
-    b->overlay = NULL;
-}
-
-static void
-log_lines(const struct bridge_state *b, const struct svec *lines,
-          const char *what)
-{
-    for (size_t i = 0; i < lines->n; i++) {
-        VLOG_WARN("%s: %s%s", b->daemon->bridge_names.names[b->index], what,
-                  lines->names[i]);
-    }
-}
-
-/* Logs in what two overlays of a bridge differ. */
-static void
-log_overlay(const struct bridge_state *b, const struct overlay *before,
-            const struct overlay *now)
-{
-    struct svec was, is, gone, both, new;
-    overlay_describe(before, &was);
-    overlay_describe(now, &is);
-    svec_diff(&is, &was, &new, &both, &gone);
-    log_lines(b, &new, "by hand: ");
-    log_lines(b, &gone, "no longer by hand: ");
-    svec_destroy(&new);
-    svec_destroy(&both);
-    svec_destroy(&gone);
-    svec_destroy(&was);
-    svec_destroy(&is);
-    static const struct svec none = SVEC_EMPTY_INITIALIZER;
-    svec_diff(now ? &now->problems : &none,
-              before ? &before->problems : &none, &new, &both, &gone);
-    log_lines(b, &new, "");
-    svec_destroy(&new);
-    svec_destroy(&both);
-    svec_destroy(&gone);
-}
-
-static void
-learn_ports(struct bridge_state *b, const struct ports *ports)
-{
-    log_overlay(b, b->overlay, ports->overlay);
-    forget_ports(b);
-    b->overlay = overlay_ref(ports->overlay);
-    respond_overlay_changed(b);
-    for (size_t i = 0; i < ports->n_workloads; i++) {
-        if (ports->of_workload[i]) {
-            b->by_port[ports->of_workload[i]] = ports->workloads[i];
-        }
-    }
-}
-
-/* For the status. */
-static void
-note_broken(struct daemon *d, const struct report *report)
-{
-    free(d->broken);
-    d->broken = NULL;
-    for (size_t i = 0; i < report->n && !d->broken; i++) {
-        const struct finding *f = &report->findings[i];
-        if (f->severity == SEVERITY_ERROR) {
-            d->broken = finding_format(f);
-        }
-    }
-}
-
-static void
-loaded(const struct topology *topology, struct report *report, void *d_)
-{
-    struct daemon *d = d_;
-    findings_tell(&d->warnings, report, topology != NULL, log_finding, NULL);
-    note_broken(d, report);
-    if (topology) {
-        VLOG_INFO("read %"PRIuSIZE" applications", topology->n_applications);
-        d->topology = topology;
-        d->loaded_ms = time_wall_msec();
-        for (size_t i = 0; i < d->bridge_names.n; i++) {
-            forget_ports(&d->bridges[i]);
-            respond_forget(&d->bridges[i].respond);
-        }
-        web_forget_topology(d->web);
-    } else {
-        VLOG_ERR("the manifests have errors; %s",
-                 d->topology ? "the last good policy stays in force"
-                 : "bridges stay as they are");
-        d->status = EXIT_MANIFEST;
-    }
-    if (d->topology_watch) {
-        topology_watch_update(d->topology_watch, topology);
-    }
-}
-
-static void
-verified(size_t bridge, const struct flow_set *drift,
-         const struct ports *ports, void *d_)
-{
-    struct daemon *d = d_;
-    drift_found(&d->bridges[bridge], drift, ports);
-}
-
-static void
-pushed(size_t bridge, const struct push_result *result, void *d_)
-{
-    struct daemon *d = d_;
-    struct bridge_state *b = &d->bridges[bridge];
-    free(b->error);
-    b->error = nullable_xstrdup(result->error);
-    b->n_pushes++;
-    b->n_push_failures += result->error != NULL;
-    if (result->error) {
-        VLOG_WARN("%s", result->error);
-        d->status = d->status ? d->status : EXIT_BRIDGE;
-        return;
-    }
-    b->in_force = b->up;
-    b->pushed_ms = time_wall_msec();
-    b->elapsed_ms = result->elapsed_ms;
-    b->n_flows = result->wanted.n;
-    b->n_local = result->n_local;
-    learn_ports(b, result->ports);
-    if (b->up && !b->drift.watching) {
-        b->drift.watching = true;
-        drift_watch(b);
-    }
-    web_note_push(d->web, b, result);
-    if (result->warning) {
-        VLOG_WARN("%s", result->warning);
-    }
-    if (result->changes.n) {
-        hear_changed(b);
-        VLOG_INFO("%s: %"PRIuSIZE" flows added, %"PRIuSIZE" changed, %"PRIuSIZE
-                  " removed, %"PRIuSIZE" as they were; %"PRIuSIZE" workloads "
-                  "here (%lld ms)", d->bridge_names.names[bridge],
-                  result->counts.added, result->counts.changed,
-                  result->counts.removed, result->counts.unchanged,
-                  result->n_local, result->elapsed_ms);
-    }
-}
-
-static void
-attested(size_t bridge, const struct attest_counts *counts, const char *error,
-         void *d_)
-{
-    struct daemon *d = d_;
-    struct bridge_state *b = &d->bridges[bridge];
-    if (error && nullable_string_is_equal(error, b->attest_error)) {
-        return;                 /* Said already. */
-    } else if (error) {
-        VLOG_WARN("%s: no statements: %s", d->bridge_names.names[bridge],
-                  error);
-    } else if (counts->n_deviate != b->attested.n_deviate) {
-        VLOG_INFO("%s: %"PRIuSIZE" of %"PRIuSIZE" workloads conform",
-                  d->bridge_names.names[bridge], counts->n - counts->n_deviate,
-                  counts->n);
-    }
-    free(b->attest_error);
-    b->attest_error = nullable_xstrdup(error);
-    if (!error) {
-        b->attested = *counts;
-        b->attested_ms = time_wall_msec();
-    }
-}
 
 static void
 make_statements(void *d_)
@@ -491,7 +310,8 @@ static void
 begin(struct daemon *d)
 {
     static const struct keeper_callbacks keeper_callbacks = {
-        loaded, verified, pushed, attested, idle, get_rows, get_openflow,
+        keeper_loaded, keeper_verified, keeper_pushed, keeper_attested,
+        idle, get_rows, get_openflow,
     };
     const struct keeper_settings keeper_settings = take_settings(d);
     d->again = false;
@@ -563,7 +383,7 @@ finish(struct daemon *d)
         link_use_destroy(&d->bridges[i].use);
         drift_forget(&d->bridges[i]);
         respond_destroy(&d->bridges[i].respond);
-        forget_ports(&d->bridges[i]);
+        keeper_news_forget_ports(&d->bridges[i]);
         free(d->bridges[i].by_port);
         free(d->bridges[i].error);
         free(d->bridges[i].attest_error);
@@ -663,11 +483,10 @@ main(int argc, char *argv[])
     privileges_keep_to_self();
     flow_limit_vlans(LEGACY_MAX_VLAN_HEADERS);
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_WARN);
-    static const char *const talkative[] = { "sdfwd", "configure",
-                                             "deviations", "enabled",
-                                             "http",
-                                             "privileges",
-                                             "sinks" };
+    static const char *const talkative[] = {
+        "sdfwd", "configure", "deviations", "enabled", "http", "keeper",
+        "privileges", "sinks",
+    };
     for (size_t i = 0; i < ARRAY_SIZE(talkative); i++) {
         vlog_set_levels(vlog_module_from_name(talkative[i]), VLF_CONSOLE,
                         VLL_INFO);

@@ -416,3 +416,21 @@ def test_bad_input(lab):
     assert "damaged" in done.stderr
     done = learn(lab, "captured.profile", status=64)
     assert "wants something to read" in done.stderr
+
+
+def test_verdicts(lab):
+    """what was learned and is not known good is told, with the verdict and the
+    line of the manifest"""
+    topology = services(lab, "judged", "enforce")
+    seen = lab.file("seen.jsonl", "".join(json.dumps({
+        "src": src, "dst": dst, "protocol": "tcp", "port": port,
+        "connections": 100, "first_seen": "2026-11-02T08:00:00Z",
+        "last_seen": "2026-11-20T08:00:00Z"}) + "\n" for src, dst, port in (
+            (lab.hosts["app1"].address(), lab.hosts["db1"].address(), 5432),
+            (lab.hosts["web1"].address(), lab.hosts["app1"].address(), 23))))
+    done = learn(lab, "judged.profile", "--topology", topology, "--output",
+                 topology, seen)
+    verdicts = [line for line in done.stdout.splitlines()
+                if "shop-learned.xml:" in line]
+    assert len(verdicts) == 1 and "dangerous" in verdicts[0] \
+        and "tcp/23" in verdicts[0], done.stdout

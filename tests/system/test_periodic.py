@@ -250,6 +250,43 @@ def test_dead_bridge(lab):
     assert len(periodic.quiet(status=1)) == 1
 
 
+def test_inventory(lab):
+    """an inventory takes the place of bridges; a dead host is told once, and
+    does not hold the others up"""
+    fresh(lab)
+    lab.unpush()
+    dead = f"unix:{lab.dir}/nobody"
+    def inventory(*hosts):
+        lab.file("inventory.xml", '<inventory '
+                 'xmlns="urn:ovs-sdfw:inventory:1" version="1">'
+                 + "".join(f'<host name="{name}" db="{db}"><bridge name="br0" '
+                           f'openflow="{openflow}"/></host>'
+                           for name, db, openflow in hosts) + "</inventory>")
+    here = ("here", f"unix:{lab.dir}/db.sock", f"unix:{lab.dir}/br0.mgmt")
+    inventory(here)
+    topology = lab.file("fleet/m.xml", manifest())
+    def configure(*more):
+        lab.file("push.conf", "\n".join([
+            f"inventory = {lab.dir}/inventory.xml", f"topology = {topology}",
+            "canary-wait = 0", *more]))
+    configure()
+    line, = lab.periodic.quiet()
+    assert "flows to add" in line and opens(lab, 5432), line
+    assert not opens(lab, 22)
+    assert lab.periodic.quiet() == []
+    inventory(here, ("gone", dead, dead))
+    lab.file("fleet/m.xml", manifest(mode="audit"))
+    told = lab.periodic.fails()
+    assert "gone" in told and opens(lab, 22), told
+    assert lab.periodic.quiet(status=1) == []
+    inventory(here)
+    done = lab.periodic.run()
+    assert done.returncode == 0 and "works again" in done.stderr, done
+    lab.periodic.logged()
+    configure("bridge = br0")
+    assert "it can be one" in lab.periodic.fails()
+
+
 def test_lock(lab):
     """a second run does not wait, and says nothing, unless somebody is
     there"""
