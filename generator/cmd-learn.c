@@ -16,6 +16,7 @@
 #include "import.h"
 #include "learn.h"
 #include "manifest.h"
+#include "port-names.h"
 #include "util.h"
 #include "verify.h"
 
@@ -363,7 +364,13 @@ learn_from(const struct options *options, struct profile *profile,
     }
     history_settle(&history);
     struct learned learned;
-    learn(&history, topology, options->per_workload, options->now, &learned);
+    size_t n_names;
+    struct role_port_name *names = port_names_read(&n_names);
+    learn(&history, topology, &(struct learn_options) {
+        .per_workload = options->per_workload, .now = options->now,
+        .port_names = names, .n_port_names = n_names,
+    }, &learned);
+    port_names_free(names, n_names);
     print_no_workloads(&learned);
     if (options->output) {
         error = write_learned(options, &learned);
@@ -439,8 +446,8 @@ const struct command learn_command = {
     .options = "profile topology observer segment merge status output per",
     .formats = "json",
     .min_arguments = 0, .max_arguments = SIZE_MAX,
-    .help = "FILEs are added to the profile: captures (pcap, pcapng), listings "
-            "of \"conntrack -L\"\nor \"ovs-appctl dpctl/dump-conntrack\", "
+    .help = "FILEs are added to the profile: captures (pcap, pcapng), "
+            "listings of \"conntrack -L\"\nor \"ovs-appctl dpctl/dump-conntrack\", "
             "lines of JSON (sdfwd's records, or as in\ndocs/learn.md); \"-\" "
             "is standard input.  With --output, what the profile knows\n"
             "and no link of --topology covers becomes links, with what speaks "

@@ -33,8 +33,8 @@ make_unique(uint32_t *numbers, size_t n)
 }
 
 uint32_t *
-learner_unique_ends(const struct learner *learner, const size_t *entries, size_t n,
-            bool clients, size_t *n_unique)
+learner_unique_ends(const struct learner *learner, const size_t *entries,
+                    size_t n, bool clients, size_t *n_unique)
 {
     uint32_t *ends = xcalloc(n + 1, sizeof *ends);
     for (size_t i = 0; i < n; i++) {

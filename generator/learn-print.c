@@ -139,8 +139,9 @@ learned_print_status(const struct learned *learned, FILE *stream)
         const struct completeness *c = &row->completeness;
         char *text = completeness_text(&row->judgement,
                                        &completeness_default_criteria);
-        fprintf(stream, "%s: %"PRIu64" connections of %"PRIu64" kinds; %s\n",
-                row->service->path, c->n_connections, c->n_entries, text);
+        fprintf(stream, "%s: %"PRIu64" connections of %"PRIu64" kind%s; %s\n",
+                row->service->path, c->n_connections, c->n_entries,
+                c->n_entries == 1 ? "" : "s", text);
         free(text);
     }
 }

@@ -3,8 +3,9 @@
  * learn-workloads.c knows who an address is, learn-roles.c groups workloads
  * and finds what is suspicious, learn-ports.c judges groups of ports,
  * learn-networks.c folds addresses outside, learn-aside.c sets aside,
- * learn-evidence.c tells what speaks for a link, learn-status.c judges how much
- * is known, learn.c puts it together; learn-write.c and learn-print.c tell it. */
+ * learn-evidence.c tells what speaks for a link, learn-status.c judges how
+ * much is known, learn.c puts it together; learn-write.c and learn-print.c
+ * tell it. */
 
 #ifndef SDFW_LEARN_PRIVATE_H
 #define SDFW_LEARN_PRIVATE_H 1
@@ -45,7 +46,7 @@ struct learner {
     const struct history *history;
     struct learned *learned;
     struct topology *topology;
-    time_t now;
+    const struct learn_options *options;
     struct host *hosts;
     size_t n_hosts;
     struct whom *whom;          /* By end. */

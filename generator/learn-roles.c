@@ -7,7 +7,6 @@
 
 #include "learn-private.h"
 
-#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,50 +126,6 @@ roles_of_topology(const struct learner *learner)
     return roles;
 }
 
-/* Names of ports as this system knows them. */
-static struct role_port_name *
-port_names(size_t *n)
-{
-    static const struct {
-        const char *name;
-        uint8_t protocol;
-    } protocols[] = {
-        { "tcp", IPPROTO_TCP }, { "udp", IPPROTO_UDP },
-        { "sctp", IPPROTO_SCTP },
-    };
-    struct role_port_name *names = NULL;
-    size_t allocated = 0;
-    *n = 0;
-    struct servent *service;
-    setservent(1);
-    while ((service = getservent())) {
-        for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
-            if (strcmp(service->s_proto, protocols[i].name)) {
-                continue;
-            }
-            if (*n >= allocated) {
-                names = x2nrealloc(names, &allocated, sizeof *names);
-            }
-            names[(*n)++] = (struct role_port_name) {
-                .protocol = protocols[i].protocol,
-                .port = ntohs(service->s_port),
-                .name = xstrdup(service->s_name),
-            };
-        }
-    }
-    endservent();
-    return names;
-}
-
-static void
-free_port_names(struct role_port_name *names, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        free(CONST_CAST(char *, names[i].name));
-    }
-    free(names);
-}
-
 /* libvirt and others tell Open vSwitch the MAC of a port's workload as
  * external_ids:attached-mac; the names of interfaces are rarely in
  * histories. */
@@ -236,7 +191,7 @@ make_services(struct learner *learner, const struct roles *roles)
     for (size_t i = 0; i < learner->n_hosts; i++) {
         struct host *host = &learner->hosts[i];
         uint32_t role = roles->of_host[i];
-        bool own = role == ROLE_NONE || learner->learned->per_workload;
+        bool own = role == ROLE_NONE || learner->options->per_workload;
         make_workload(host, find_or_make_service(
                           learner, application,
                           own ? host->name : roles->roles[role].name,
@@ -287,20 +242,18 @@ void
 learner_find_roles(struct learner *learner)
 {
     struct view view;
-    size_t n_names = 0;
     struct roles *roles;
     view_init(&view, learner);
     bool given = learner->learned->has_topology;
     if (given) {
         roles = roles_of_topology(learner);
     } else {
-        struct role_port_name *names = port_names(&n_names);
-        roles = roles_create(&view.observations, names, n_names);
-        free_port_names(names, n_names);
+        roles = roles_create(&view.observations, learner->options->port_names,
+                             learner->options->n_port_names);
         make_services(learner, roles);
     }
     note_suspicions(learner, &view, roles);
-    if (given && learner->learned->per_workload) {
+    if (given && learner->options->per_workload) {
         make_own_services(learner);
     }
     roles_destroy(roles);

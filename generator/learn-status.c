@@ -153,7 +153,7 @@ learner_judge_services(struct learner *learner)
         struct learned_service *row = &learner->learned->services[i];
         row->judgement = completeness_judge(&row->completeness,
                                             &completeness_default_criteria,
-                                            learner->now * 1000LL);
+                                            learner->options->now * 1000LL);
     }
     shash_destroy_free_data(&kinds);
 }

@@ -57,7 +57,7 @@ is_covered(const struct learner *learner, uint32_t client, uint32_t server,
     what.icmp_code = what.icmp_type >= 0 ? icmp_code : -1;
     return learner->learned->has_topology
            && evaluate(learner->topology, &from, &to, &what,
-                       learner->now).kind == VERDICT_ALLOW;
+                       learner->options->now).kind == VERDICT_ALLOW;
 }
 
 /* Between workloads, or of one with the outside? */
@@ -298,8 +298,9 @@ use_of(const struct learner *learner, const struct group *group)
             += learner->history->entries[group->entries[i]].n_connections;
         use.suspicious &= learner->scanned[group->entries[i]];
     }
-    use.clients = learner_unique_ends(learner, group->entries, group->n_entries, true,
-                              &use.n_clients);
+    use.clients = learner_unique_ends(learner, group->entries,
+                                      group->n_entries, true,
+                                      &use.n_clients);
     return use;
 }
 
@@ -476,17 +477,17 @@ learner_destroy(struct learner *learner)
 
 void
 learn(const struct history *history, struct topology *topology,
-      bool per_workload, time_t now, struct learned *learned)
+      const struct learn_options *options, struct learned *learned)
 {
     *learned = (struct learned) {
-        .has_topology = topology != NULL, .per_workload = per_workload,
+        .has_topology = topology != NULL,
         .topology = topology ? topology : topology_create(),
     };
     learned->n_old_networks = learned->topology->n_networks;
     sset_init(&learned->strange_segments);
     struct learner learner = {
         .history = history, .learned = learned,
-        .topology = learned->topology, .now = now,
+        .topology = learned->topology, .options = options,
     };
     learner.suspicions = xcalloc(history->n_entries + 1,
                                  sizeof *learner.suspicions);

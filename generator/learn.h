@@ -4,7 +4,7 @@
  * of groups of workloads with the same behaviour (roles.h).  What the
  * topology's links cover already is left out.  What should not become a link
  * unasked is set aside with its reason.  Addresses outside are folded to
- * networks.  Pure: no I/O, no clock.
+ * networks.  learn() is pure: no I/O, no clock.
  *
  * docs/learn.md tells the rules. */
 
@@ -16,6 +16,7 @@
 #include "completeness.h"
 #include "model.h"
 #include "profile.h"
+#include "roles.h"
 #include "sset.h"
 
 /* What speaks for a link. */
@@ -56,7 +57,6 @@ struct learned_service {
 
 struct learned {
     bool has_topology;          /* Given; else services were made, too. */
-    bool per_workload;          /* Each in a service of its own. */
     struct topology *topology;  /* The one given, or made, with what was added
                                  * for the links. */
     size_t n_old_networks;      /* Of topology->networks; others are new. */
@@ -73,11 +73,17 @@ struct learned {
     struct sset strange_segments; /* That the topology does not have. */
 };
 
+struct learn_options {
+    bool per_workload;          /* Each in a service of its own. */
+    time_t now;                 /* Links count as covered if valid then. */
+    const struct role_port_name *port_names; /* For names of services. */
+    size_t n_port_names;
+};
+
 /* Learns from 'history'.  'topology' (NULL: none) becomes part of the result
- * and gets new networks and services.  Links count as covered if they are
- * valid at 'now'.  The caller destroys the result. */
+ * and gets new networks and services.  The caller destroys the result. */
 void learn(const struct history *, struct topology *topology,
-           bool per_workload, time_t now, struct learned *);
+           const struct learn_options *, struct learned *);
 void learned_destroy(struct learned *);
 
 /* What one manifest is to hold: all, what belongs to one application, or to

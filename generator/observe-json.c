@@ -238,7 +238,8 @@ is_connection(const struct json *json)
     free(error);
     return !strcmp(level, "tuple") && member(json, "protocol")
            && (!strcmp(reason, "no-link") || !strcmp(reason, "unmanaged"))
-           && (!flags || !strcmp(flags, "syn") || !strncmp(flags, "syn|ece", 7));
+           && (!flags || !strcmp(flags, "syn")
+               || !strncmp(flags, "syn|ece", 7));
 }
 
 static char *

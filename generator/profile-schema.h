@@ -10,7 +10,8 @@
 
 /* 'tuple' holds single connections: those of which is not known who opened
  * them (known = 0; a <= b), and those that an import may tell of again with
- * larger counts (known = 1; a has opened them, and they are in 'entry' too). */
+ * larger counts (known = 1; a has opened them, and they are in 'entry',
+ * too). */
 #define PROFILE_SCHEMA \
     "PRAGMA application_id = " PROFILE_APPLICATION_ID ";" \
     "PRAGMA user_version = 1;" \

@@ -385,7 +385,7 @@ def test_status(lab):
     assert state("shop/web") == state("billing/api") == "ready"
     text = learn(lab, "status.profile", "--topology", path, "--status",
                  "--at", at(20)).stdout
-    assert "shop/web: 5000 connections of 1 kinds; " in text
+    assert "shop/web: 5000 connections of 1 kind; " in text
     # What is set aside changes nothing; something new does.
     scan = lab.file("scan.json", seen(vlan=10, port=23, unanswered=1,
                                       first_seen=at(19.5)))

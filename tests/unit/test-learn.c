@@ -27,6 +27,7 @@
 /* A history that is written down by hand. */
 
 static struct history history;
+static const struct learn_options no_options;
 
 static int
 set_up(void **state OVS_UNUSED)
@@ -163,7 +164,9 @@ expect(bool per_workload, const char *expected)
 {
     struct learned learned;
     history_settle(&history);
-    learn(&history, shop(), per_workload, 0, &learned);
+    learn(&history, shop(), &(struct learn_options) {
+        .per_workload = per_workload,
+    }, &learned);
     char *text = to_string(&learned);
     assert_string_equal(text, expected);
     free(text);
@@ -179,7 +182,7 @@ test_services(void **state OVS_UNUSED)
     saw("10.0.0.31", "10.0.0.41", UDP, 514, 3);
     saw("198.51.100.1", "198.51.100.2", TCP, 80, 3); /* Not ours. */
     struct learned learned;
-    learn(&history, shop(), false, 0, &learned);
+    learn(&history, shop(), &no_options, &learned);
     char *text = to_string(&learned);
     assert_string_equal(text, "shop/db -> logs/log udp/514\n"
                         "shop/web -> shop/db tcp/22\n");
@@ -384,7 +387,7 @@ test_without_topology(void **state OVS_UNUSED)
         end->mac.ea[5] = last == 7 ? 0xff : last;
     }
     struct learned learned;
-    learn(&history, NULL, false, 0, &learned);
+    learn(&history, NULL, &no_options, &learned);
     assert_int_equal(learned.n_workloads, 4);
     assert_int_equal(learned.n_links, 2);
     assert_string_equal(learned.links[0].from.network->name, "internet");
@@ -417,7 +420,9 @@ check_written(const char *const segments[], size_t n, bool per_workload)
         }
     }
     struct learned learned;
-    learn(&history, NULL, per_workload, 0, &learned);
+    learn(&history, NULL, &(struct learn_options) {
+        .per_workload = per_workload,
+    }, &learned);
     char *text;
     size_t len;
     FILE *stream = open_memstream(&text, &len);
