@@ -1,17 +1,18 @@
 #!/bin/bash
-# Says whether the manifests are right, or whether their assertions hold.
+# Says whether the manifests are right, whether their assertions hold, or
+# whether their links are known good.
 #
-# usage: judge.sh check|test
+# usage: judge.sh check|test|verify
 #
-# The report is in $SDFW_REPORTS/check.sarif (or test.sarif, check.xml,
-# test.xml), the same in words in the log.  Exit status: that of sdfw.
+# The report is in $SDFW_REPORTS/check.sarif (or test.sarif, check.xml, and so
+# on), the same in words in the log.  Exit status: that of sdfw.
 
 # shellcheck source=integration/ci/settings.sh
 . "$(dirname "$0")/settings.sh"
 
 case ${1-} in
-    check | test) ;;
-    *) echo "usage: judge.sh check|test" >&2
+    check | test | verify) ;;
+    *) echo "usage: judge.sh check|test|verify" >&2
        exit 64 ;;
 esac
 format=${SDFW_FORMAT:-junit}

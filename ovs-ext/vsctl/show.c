@@ -134,26 +134,37 @@ format_left(time_t seconds)
            : xasprintf("%ld days", minutes / (24 * 60));
 }
 
+/* "WHAT until ...: REASON". */
 static void
-put_quarantine(const struct show *show, const struct workload *workload)
+put_until(const struct show *show, const char *what, time_t until,
+          const char *reason)
 {
-    const struct quarantine *q
-        = overlay_find_quarantine(show->scene->ports->overlay, workload);
-    if (!q) {
-        return;
-    }
-    const char *colon = q->reason[0] ? ": " : "";
-    if (q->until) {
-        char *until = xastrftime_msec("%Y-%m-%dT%H:%M:%SZ", q->until * 1000LL,
-                                      true);
-        char *left = format_left(q->until - time(NULL));
-        put_line(show, 4, "QUARANTINE until %s (%s left)%s%s", until, left,
-                 colon, q->reason);
-        free(until);
+    const char *colon = reason[0] ? ": " : "";
+    if (until) {
+        char *end = xastrftime_msec("%Y-%m-%dT%H:%M:%SZ", until * 1000LL,
+                                    true);
+        char *left = format_left(until - time(NULL));
+        put_line(show, 4, "%s until %s (%s left)%s%s", what, end, left, colon,
+                 reason);
+        free(end);
         free(left);
     } else {
-        put_line(show, 4, "QUARANTINE until it is released%s%s", colon,
-                 q->reason);
+        put_line(show, 4, "%s until it is released%s%s", what, colon, reason);
+    }
+}
+
+static void
+put_measures(const struct show *show, const struct workload *workload)
+{
+    const struct overlay *overlay = show->scene->ports->overlay;
+    const struct quarantine *q = overlay_find_quarantine(overlay, workload);
+    if (q) {
+        put_until(show, "QUARANTINE", q->until, q->reason);
+    }
+    for (size_t i = 0; overlay && i < overlay->n_captures; i++) {
+        if (overlay->captures[i].workload == workload) {
+            put_until(show, "CAPTURED", overlay->captures[i].until, "");
+        }
     }
 }
 
@@ -190,7 +201,7 @@ put_workload(const struct show *show, const struct workload *workload)
         put_line(show, 4, "tag: %"PRId64, *place.port->tag);
     }
     put_identity(show, workload);
-    put_quarantine(show, workload);
+    put_measures(show, workload);
     put_deviations(show, workload);
 }
 

@@ -247,6 +247,17 @@ def test_judged(lab):
         assert done.returncode == (1 if report == "check" else 0)
 
 
+def test_verified(lab):
+    """a dangerous link fails "judge.sh verify", and is in its report"""
+    for port, status in ((8080, 0), (23, 4)):
+        here = repository(lab)
+        here.commit(manifest(
+            f'<link from="web" to="app"><tcp port="{port}"/></link>'))
+        done = here.run(f'"{CI}/judge.sh" verify')
+        assert done.returncode == status, done
+        assert ("<failure" in here.report("verify.xml")) == bool(status)
+
+
 def test_settings(lab):
     """settings that are wrong are told, with what to set"""
     here = repository(lab)

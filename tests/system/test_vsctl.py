@@ -274,7 +274,10 @@ def test_bind_at_once(lab):
     refused(lab, line % "wbe", "shop/wbe", "did you mean shop/web?")
     assert lab.vsctl("br-exists", "br5", check=False).returncode == 2
     vsctl(lab, line % "web")
+    lab.vsctl("set", "interface", "vnet8",
+              "external_ids:sdfw-capture=indefinite")
     text = shown(lab, "br5")
+    assert "CAPTURED until it is released" in text
     assert "QUARANTINE until it is released: new" in text
     assert "mode: learn (by sdfw-set-mode br5 shop)" in text
     vsctl(lab, "sdfw-disable br5 -- del-br br5")
