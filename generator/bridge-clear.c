@@ -34,37 +34,20 @@ send_delete_flows(struct bridge *bridge)
     return bridge_send(bridge, bridge->vconn, msg);
 }
 
-/* Adds the numbers of our meters to 'ids'. */
-static char *
-list_meters(struct bridge *bridge, uint32_t ids[PORT_MAX + 1], size_t *n)
+/* Numbers of meters. */
+struct meter_ids {
+    uint32_t *ids;              /* PORT_MAX + 1. */
+    size_t n;
+};
+
+static void
+note_meter(const struct ofputil_meter_config *config, void *meters_)
 {
-    struct ofpbuf *request = ofputil_encode_meter_request(
-        vconn_get_version(bridge->vconn), OFPUTIL_METER_CONFIG, OFPM13_ALL);
-    ovs_be32 xid = ((struct ofp_header *) request->data)->xid;
-    int error = bridge_send(bridge, bridge->vconn, request);
-    for (bool more = true; more && !error; ) {
-        struct ofpbuf *reply;
-        error = bridge_receive(bridge, bridge->vconn, &reply);
-        if (error) {
-            break;
-        }
-        const struct ofp_header *oh = reply->data;
-        struct ofputil_meter_config config;
-        struct ofpbuf bands;
-        ofpbuf_init(&bands, 64);
-        /* A bridge without meters answers by an error. */
-        more = oh->xid != xid || (!bridge_is_error(oh) && ofpmp_more(oh));
-        while (oh->xid == xid && !bridge_is_error(oh)
-               && !ofputil_decode_meter_config(reply, &config, &bands)) {
-            if (config.meter_id - (REPORT_METER - 1) <= PORT_MAX
-                && *n <= PORT_MAX) {
-                ids[(*n)++] = config.meter_id;
-            }
-        }
-        ofpbuf_uninit(&bands);
-        ofpbuf_delete(reply);
+    struct meter_ids *meters = meters_;
+    if (config->meter_id - (REPORT_METER - 1) <= PORT_MAX
+        && meters->n <= PORT_MAX) {
+        meters->ids[meters->n++] = config->meter_id;
     }
-    return error ? bridge_error(bridge, "reading meters", error) : NULL;
 }
 
 static int
@@ -80,13 +63,17 @@ send_delete_meter(struct bridge *bridge, uint32_t id)
 char *
 bridge_clear(struct bridge *bridge)
 {
-    uint32_t *ids = xmalloc((PORT_MAX + 1) * sizeof *ids);
-    size_t n = 0;
-    char *message = list_meters(bridge, ids, &n);
+    struct meter_ids meters = {
+        .ids = xmalloc((PORT_MAX + 1) * sizeof *meters.ids),
+    };
+    char *refusal;
+    char *message = bridge_for_each_meter(bridge, note_meter, &meters,
+                                          &refusal);
+    free(refusal);              /* Then there are none to remove. */
     if (!message) {
         int error = send_delete_flows(bridge);
-        for (size_t i = 0; i < n && !error; i++) {
-            error = send_delete_meter(bridge, ids[i]);
+        for (size_t i = 0; i < meters.n && !error; i++) {
+            error = send_delete_meter(bridge, meters.ids[i]);
         }
         struct ofpbuf *reply = NULL;
         message = error ? bridge_error(bridge, "removing flows", error)
@@ -96,6 +83,6 @@ bridge_clear(struct bridge *bridge)
                                     "removing flows", &reply);
         ofpbuf_delete(reply);
     }
-    free(ids);
+    free(meters.ids);
     return message;
 }

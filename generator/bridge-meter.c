@@ -28,31 +28,16 @@ is_as_wanted(const struct ofputil_meter_config *config,
            && config->bands[0].burst_size == settings->meter_burst;
 }
 
-static void
-note_meters(struct ofpbuf *reply, const struct report_settings *settings,
-            uint8_t todo[N_METERS])
-{
-    struct ofpbuf bands;
-    struct ofputil_meter_config config;
-    ofpbuf_init(&bands, 64);
-    while (!ofputil_decode_meter_config(reply, &config, &bands)) {
-        uint32_t i = config.meter_id - (settings->meter - 1);
-        if (i < N_METERS && todo[i]) {
-            todo[i] = is_as_wanted(&config, settings) ? METER_NONE
-                         : METER_MODIFY;
-        }
-    }
-    ofpbuf_uninit(&bands);
-}
-
-static char *
-read_meters(struct bridge *bridge, const struct report_settings *settings,
-            uint8_t todo[N_METERS])
+char *
+bridge_for_each_meter(struct bridge *bridge,
+                      void (*cb)(const struct ofputil_meter_config *,
+                                 void *aux), void *aux, char **refusal)
 {
     struct ofpbuf *request = ofputil_encode_meter_request(
         vconn_get_version(bridge->vconn), OFPUTIL_METER_CONFIG, OFPM13_ALL);
     ovs_be32 xid = ((struct ofp_header *) request->data)->xid;
     int error = bridge_send(bridge, bridge->vconn, request);
+    *refusal = NULL;
     for (bool more = true; more && !error; ) {
         struct ofpbuf *reply;
         error = bridge_receive(bridge, bridge->vconn, &reply);
@@ -61,18 +46,51 @@ read_meters(struct bridge *bridge, const struct report_settings *settings,
         }
         const struct ofp_header *oh = reply->data;
         if (oh->xid == xid && bridge_is_error(oh)) {
-            char *message = xasprintf(
-                "%s: has no meters, which bound what it sends to sdfwd: %s",
-                bridge->target, ofperr_to_string(ofperr_decode_msg(oh, NULL)));
-            ofpbuf_delete(reply);
-            return message;
+            *refusal = xasprintf("%s: has no meters, which bound what it "
+                                 "sends to sdfwd: %s", bridge->target,
+                                 ofperr_to_string(ofperr_decode_msg(oh,
+                                                                    NULL)));
+            more = false;
         } else if (oh->xid == xid) {
+            struct ofpbuf bands;
+            struct ofputil_meter_config config;
             more = ofpmp_more(oh);
-            note_meters(reply, settings, todo);
+            ofpbuf_init(&bands, 64);
+            while (!ofputil_decode_meter_config(reply, &config, &bands)) {
+                cb(&config, aux);
+            }
+            ofpbuf_uninit(&bands);
         }
         ofpbuf_delete(reply);
     }
     return error ? bridge_error(bridge, "reading meters", error) : NULL;
+}
+
+/* What is wanted, and what is still to be done for it. */
+struct wanted_meters {
+    const struct report_settings *settings;
+    uint8_t *todo;              /* N_METERS. */
+};
+
+static void
+note_meter(const struct ofputil_meter_config *config, void *wanted_)
+{
+    const struct wanted_meters *wanted = wanted_;
+    uint32_t i = config->meter_id - (wanted->settings->meter - 1);
+    if (i < N_METERS && wanted->todo[i]) {
+        wanted->todo[i] = is_as_wanted(config, wanted->settings) ? METER_NONE
+                          : METER_MODIFY;
+    }
+}
+
+static char *
+read_meters(struct bridge *bridge, const struct report_settings *settings,
+            uint8_t todo[N_METERS])
+{
+    struct wanted_meters wanted = { settings, todo };
+    char *refusal;
+    char *error = bridge_for_each_meter(bridge, note_meter, &wanted, &refusal);
+    return error ? error : refusal;
 }
 
 static struct ofpbuf *

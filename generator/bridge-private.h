@@ -49,4 +49,12 @@ char *bridge_error(const struct bridge *, const char *doing, int error);
 
 bool bridge_is_error(const struct ofp_header *);
 
+/* Calls 'cb' for each meter.  Sets '*refusal', which the caller frees, if the
+ * bridge has no meters at all; otherwise to NULL. */
+struct ofputil_meter_config;
+char *bridge_for_each_meter(struct bridge *,
+                            void (*cb)(const struct ofputil_meter_config *,
+                                       void *aux), void *aux, char **refusal)
+    OVS_WARN_UNUSED_RESULT;
+
 #endif /* bridge-private.h */

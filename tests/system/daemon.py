@@ -1,4 +1,5 @@
 """sdfwd beside a lab: started, killed, its log read."""
+import json
 import os
 import pathlib
 import subprocess
@@ -99,3 +100,35 @@ def forget_deviations(lab):
     them."""
     lab.ofctl("del-flows", lab.bridge,
               "cookie=0x5dfd090000000000/0xffffff0000000000")
+
+
+class Recording:
+    """sdfwd that keeps a lab's bridge as lab.path says, and its records:
+    with Recording(lab, "name") as w: ..."""
+
+    def __init__(self, lab, name, *options):
+        self.lab, self.path = lab, f"{lab.dir}/{name}.json"
+        self.sdfwd = Sdfwd(lab, lab.path,
+                           options=["--json", self.path, *options])
+
+    def __enter__(self):
+        self.sdfwd.start()
+        until(lambda: "last push" in self.status(), "a push")
+        until(lambda: in_step(self.lab, self.lab.path), "flows are there")
+        return self
+
+    def __exit__(self, *_):
+        self.sdfwd.stop()
+
+    def status(self):
+        return self.lab.run("ovs-appctl", "-t", "sdfwd", "sdfw/status",
+                            check=False).stdout
+
+    def records(self, event):
+        """Those of this event so far."""
+        try:
+            with open(self.path) as stream:
+                return [r for r in map(json.loads, stream)
+                        if r["event"] == event]
+        except FileNotFoundError:
+            return []

@@ -1,8 +1,7 @@
 """Somebody else changes our flows while sdfwd runs."""
-import json
 import time
 
-from daemon import Sdfwd, has_flows, in_step, until
+from daemon import Recording, has_flows, in_step, until
 from policy import make_lab, manifest
 
 TABLE_LINK = "table=112"
@@ -15,37 +14,16 @@ def lab(sdfw):
     return the_lab
 
 
-class Watched:
-    """sdfwd that records."""
-
-    def __init__(self, lab, name, *options):
-        self.lab, self.path = lab, f"{lab.dir}/{name}.json"
-        self.sdfwd = Sdfwd(lab, lab.path,
-                           options=["--json", self.path, *options])
-
+class Watched(Recording):
     def __enter__(self):
-        self.sdfwd.start()
-        until(lambda: "last push" in self.status(), "a push")
-        until(lambda: in_step(self.lab, self.lab.path), "flows are there")
+        super().__enter__()
         # What it reads back after its first push.
         time.sleep(1.2)
         assert not self.drifts(), self.drifts()
         return self
 
-    def __exit__(self, *_):
-        self.sdfwd.stop()
-
-    def status(self):
-        return self.lab.run("ovs-appctl", "-t", "sdfwd", "sdfw/status",
-                            check=False).stdout
-
     def drifts(self):
-        try:
-            with open(self.path) as stream:
-                return [r for r in map(json.loads, stream)
-                        if r["event"] == "drift"]
-        except FileNotFoundError:
-            return []
+        return self.records("drift")
 
 
 def works(lab):

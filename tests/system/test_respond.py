@@ -1,9 +1,9 @@
 """<response>: what is done when a workload deviates."""
-import json
+import glob
 import time
 
 import frames as f
-from daemon import Sdfwd, forget_deviations, in_step, until
+from daemon import Recording, forget_deviations, in_step, until
 from policy import HOSTS, LINKS, SERVICES, make_lab, manifest
 
 HOSTS3 = dict(HOSTS, web3=("02:00:00:00:01:03", "10.7.0.13/24",
@@ -25,22 +25,14 @@ def lab(sdfw):
     return the_lab
 
 
-class Watched:
+class Watched(Recording):
     def __init__(self, lab, name, text, *options):
         lab.file("m.xml", text)
         forget_deviations(lab)
-        self.lab, self.path = lab, f"{lab.dir}/{name}.json"
-        self.sdfwd = Sdfwd(lab, lab.path,
-                           options=["--json", self.path, *options])
-
-    def __enter__(self):
-        self.sdfwd.start()
-        until(lambda: "last push" in self.status(), "a push")
-        until(lambda: in_step(self.lab, self.lab.path), "flows are there")
-        return self
+        super().__init__(lab, name, *options)
 
     def __exit__(self, *_):
-        self.sdfwd.stop()
+        super().__exit__()
         for name in ("web1", "web2", "web3"):
             self.release(name)
 
@@ -49,14 +41,8 @@ class Watched:
                        "sdfw-quarantine", "--", "remove", "interface", name,
                        "external_ids", "sdfw-quarantine-reason")
 
-    def status(self):
-        return self.lab.run("ovs-appctl", "-t", "sdfwd", "sdfw/status",
-                            check=False).stdout
-
     def responses(self):
-        with open(self.path) as stream:
-            return [r for r in map(json.loads, stream)
-                    if r["event"] == "response"]
+        return self.records("response")
 
     def wait(self, n):
         until(lambda: len(self.responses()) >= n, f"{n} responses")
@@ -205,8 +191,7 @@ def test_application(lab):
 
 
 def captured(lab, directory):
-    """[(port, comment, length)] of all files, as tshark reads them"""
-    import glob
+    """[(port, comment, length, kept)] of all files, as tshark reads them"""
     found = []
     for path in sorted(glob.glob(f"{directory}/capture-*.pcapng")):
         out = lab.run("tshark", "-r", path, "-T", "fields", "-e",
