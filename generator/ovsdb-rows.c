@@ -3,6 +3,7 @@
 
 #include "ovsdb-rows.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,21 @@ map_member(const struct json *row, const char *column, const char *key)
     return NULL;
 }
 
+/* A copy in one line, with nothing that steers a terminal: it goes to logs. */
+static char *
+printable(const char *text)
+{
+    char *copy = xstrdup(text);
+    for (char *p = copy; *p; p++) {
+        if (isspace((unsigned char) *p)) {
+            *p = ' ';
+        } else if (iscntrl((unsigned char) *p)) {
+            *p = '?';
+        }
+    }
+    return copy;
+}
+
 void
 ovsdb_row_get_map(const struct json *row, const char *column,
                   struct smap *smap)
@@ -81,8 +97,10 @@ ovsdb_row_get_map(const struct json *row, const char *column,
     for (size_t i = 0; map && i < map->array.n; i++) {
         const struct json *pair = map->array.elems[i];
         if (pair->type == JSON_ARRAY && pair->array.n == 2) {
-            smap_replace(smap, json_string(pair->array.elems[0]),
-                         json_string(pair->array.elems[1]));
+            char *key = printable(json_string(pair->array.elems[0]));
+            smap_replace_nocopy(smap, key,
+                                printable(json_string(pair->array.elems[1])));
+            free(key);
         }
     }
 }

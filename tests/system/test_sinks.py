@@ -384,7 +384,7 @@ def test_pcap_full(lab):
 # Hook.
 
 HOOK = r"""#!/bin/sh
-files=$(ls /proc/$$/fd)
+for fd in /proc/$$/fd/*; do files="$files ${{fd##*/}}"; done
 out={where}/$$
 {{
     printf '%s\n' $# "$@"
@@ -434,7 +434,7 @@ def test_hook(lab):
     assert count == "4"
     assert arguments == ["open", "no-link", "shop/web/web1", "shop/db/db1"]
     assert {v.split("=")[0] for v in environment.split()} == {"PATH", "LANG"}
-    # Of dash itself are 3, a pipe to ls, and 10, the program's text.
+    # Of dash itself are 3, the directory, and 10, the program's text.
     assert set(files.split()) <= {"0", "1", "2", "3", "10"}, files
     assert group == pid and home == "/"
     assert json.loads(text) == record and record["dst_port"] == port
