@@ -29,7 +29,8 @@ struct story {
     const struct network *src_network, *dst_network; /* Or NULL. */
     const char *reason;
     bool dropped;
-    struct verdict verdict;     /* Of reasons no-link and revoked. */
+    struct verdict verdict;     /* Of IP, by what is in force now. */
+    const struct link *allowed; /* By now, though it was judged otherwise. */
 };
 
 static const struct segment *
@@ -178,6 +179,8 @@ story_init(struct story *s, const struct deviation *d,
                                   p->reply ? &s->to : &s->from,
                                   p->reply ? &s->from : &s->to, &opening,
                                   context->now_ms / 1000);
+            s->allowed = d->key.reason == REASON_NO_LINK ? s->verdict.link
+                                                         : NULL;
         }
     }
 }
@@ -272,9 +275,8 @@ put_packet(struct json *json, const struct deviation *d)
 }
 
 static struct json *
-link_to_json(const struct verdict *verdict)
+link_to_json(const struct link *link, const char *why)
 {
-    const struct link *link = verdict->nearest;
     struct json *json = json_object_create();
     struct ds openings = DS_EMPTY_INITIALIZER;
     for (size_t i = 0; i < link->n_openings; i++) {
@@ -288,7 +290,9 @@ link_to_json(const struct verdict *verdict)
                         endpoint_to_string(&link->to)));
     json_object_put(json, "opens", json_string_create_nocopy(
                         ds_steal_cstr(&openings)));
-    json_object_put_string(json, "but", verdict->why);
+    if (why) {
+        json_object_put_string(json, "but", why);
+    }
     json_object_put_string(json, "file", link->where.file);
     put_number(json, "line", link->where.line);
     return json;
@@ -350,8 +354,11 @@ to_json(enum deviation_event event, const struct deviation *d,
                                                d->packet.dst_mac));
     put_packet(json, d);
     put_counts(json, d->n_packets, d->n_bytes, d->first_ms, d->last_ms);
-    if (s->verdict.nearest) {
-        json_object_put(json, "nearest", link_to_json(&s->verdict));
+    if (s->allowed) {
+        json_object_put(json, "allowed", link_to_json(s->allowed, NULL));
+    } else if (s->verdict.nearest) {
+        json_object_put(json, "nearest", link_to_json(s->verdict.nearest,
+                                                      s->verdict.why));
     }
     return json;
 }
@@ -394,6 +401,20 @@ put_who_is_in_quarantine(struct ds *text, const struct story *s)
     }
 }
 
+static void
+put_link(struct ds *text, const char *what, const struct link *link)
+{
+    char *from = endpoint_to_string(&link->from);
+    char *to = endpoint_to_string(&link->to);
+    char *opens = opening_to_string(&link->openings[0]);
+    ds_put_format(text, "; %s link %s -> %s %s%s (%s:%d)", what, from, to,
+                  opens, link->n_openings > 1 ? ",..." : "",
+                  link->where.file, link->where.line);
+    free(from);
+    free(to);
+    free(opens);
+}
+
 static char *
 to_text(enum deviation_event event, const struct deviation *d,
         const struct story *s, const struct explain_context *context)
@@ -415,17 +436,11 @@ to_text(enum deviation_event event, const struct deviation *d,
                       d->n_packets, d->n_bytes);
     } else if (d->key.reason == REASON_QUARANTINE) {
         put_who_is_in_quarantine(&text, s);
+    } else if (s->allowed) {
+        put_link(&text, "allowed by now:", s->allowed);
     } else if (s->verdict.nearest) {
-        const struct link *link = s->verdict.nearest;
-        char *from = endpoint_to_string(&link->from);
-        char *to = endpoint_to_string(&link->to);
-        char *opens = opening_to_string(&link->openings[0]);
-        ds_put_format(&text, "; nearest: link %s -> %s %s%s (%s:%d), %s",
-                      from, to, opens, link->n_openings > 1 ? ",..." : "",
-                      link->where.file, link->where.line, s->verdict.why);
-        free(from);
-        free(to);
-        free(opens);
+        put_link(&text, "nearest:", s->verdict.nearest);
+        ds_put_format(&text, ", %s", s->verdict.why);
     }
     return ds_steal_cstr(&text);
 }
@@ -440,6 +455,7 @@ explain(enum deviation_event event, const struct deviation *d,
         .json = to_json(event, d, &s, context),
         .text = to_text(event, d, &s, context),
         .learning = deciding_mode(&s) == MODE_LEARN,
+        .allowed = s.allowed != NULL,
     };
     story_destroy(&s);
 }

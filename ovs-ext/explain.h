@@ -30,6 +30,8 @@ struct explanation {
     char *text;                 /* The same in a line, for people. */
     bool learning;              /* All that it concerns is in mode learn: to be
                                  * recorded, but not reported. */
+    bool allowed;               /* The policy has a link for it by now: it was
+                                 * judged while that came into force. */
 };
 
 /* The caller frees what is in '*explanation' with explanation_destroy(). */

@@ -70,8 +70,9 @@ tell_deviation(enum deviation_event event, struct deviation *deviation,
         .msgid = msgids[event], .folded = folded || e.learning,
     });
     web_note_deviation(d->web, event, deviation, e.json, e.text);
+    bool allowed = e.allowed;
     explanation_destroy(&e);
-    if (event == DEVIATION_OPEN && context.from) {
+    if (event == DEVIATION_OPEN && context.from && !allowed) {
         respond_to(&d->bridges[deviation->key.bridge], deviation,
                    context.from);
     }

@@ -6,6 +6,9 @@ import frames as f
 from daemon import Recording, forget_deviations, in_step, until
 from policy import HOSTS, LINKS, SERVICES, make_lab, manifest
 
+# In table LINK: tcp/8080.
+LINK_8080 = "table=112,reg7=0x61f90/0xffffff"
+
 HOSTS3 = dict(HOSTS, web3=("02:00:00:00:01:03", "10.7.0.13/24",
                            "fd07::13/64"))
 SERVICES3 = dict(SERVICES, web=("web1", "web2", "web3"))
@@ -128,6 +131,26 @@ def test_guard(lab):
         w.deviate(other, 2001)
         assert w.wait(4)["action"] == "quarantine"
         until(lambda: not opens(lab, other), "it is cut off")
+
+
+def test_allowed(lab):
+    """what the policy allows does not count, though flows that were changed
+    by hand, or that a push is about to change, drop it; the record names the
+    link"""
+    with Watched(lab, "allowed", policy('<response count="1" quarantine="0"/>'),
+                 "--drift", "report") as w:
+        until(lambda: opens(lab, "web1"), "the policy is in force")
+        lab.ofctl("del-flows", lab.bridge, LINK_8080)
+        assert not opens(lab, "web1")
+        until(lambda: w.records("open"), "it is told")
+        record = w.records("open")[0]
+        assert record["reason"] == "no-link" and "nearest" not in record
+        link = record["allowed"]
+        assert (link["from"], link["to"]) == ("shop/web", "shop/app"), link
+        assert "; allowed by now: link shop/web -> shop/app" in w.sdfwd.log()
+        w.deviate("web2", 1001)
+        assert w.wait(1)["src"]["workload"] == "web2"
+        assert not held(lab, "web1")
 
 
 def test_reasons_and_time(lab):
